@@ -1,0 +1,1 @@
+"""Pure rules and values: minutes, slices, keys, records, manifests. Imports nothing above it."""

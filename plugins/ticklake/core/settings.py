@@ -1,0 +1,147 @@
+"""The one place that reads the environment and the stream file. Everything else gets values passed in."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from ticklake.core.errors import SettingsError
+
+KAFKA_CONNECTION = "ticklake_kafka"
+AWS_CONNECTION = "ticklake_aws"
+
+_PREFIX = "TICKLAKE_"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
+
+
+def _include_folder() -> Path:
+    """The project's ``include/``: beside ``plugins/`` in a checkout or an Airflow home, else the working folder's."""
+    beside = Path(__file__).resolve().parents[3] / "include"
+    return beside if beside.is_dir() else Path.cwd() / "include"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says; every field is ``TICKLAKE_`` and its name in capitals."""
+
+    bucket: str
+    glue_database: str
+    crawler: str
+    workgroup: str
+    csv: Path
+    stream: Path
+    sql: Path
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """Read the environment (``os.environ`` when None); raises SettingsError for unknown or missing names."""
+        env = os.environ if env is None else env
+        known = {_PREFIX + f.name.upper() for f in fields(cls)}
+        for name in sorted(n for n in env if n.startswith(_PREFIX)):
+            if name not in known:
+                raise SettingsError(f"{name} in the environment is not a setting.", _did_you_mean(name, known))
+        if not env.get("TICKLAKE_BUCKET"):
+            raise SettingsError("TICKLAKE_BUCKET is not set.", "Set it to the name of the S3 bucket of this stream.")
+        include = _include_folder()
+        return cls(
+            bucket=env["TICKLAKE_BUCKET"],
+            glue_database=env.get("TICKLAKE_GLUE_DATABASE", "ticklake"),
+            crawler=env.get("TICKLAKE_CRAWLER", "ticklake"),
+            workgroup=env.get("TICKLAKE_WORKGROUP", "ticklake"),
+            csv=Path(env.get("TICKLAKE_CSV", include / "data" / "indexProcessed.csv")),
+            stream=Path(env.get("TICKLAKE_STREAM", include / "streams" / "stock_ticks.toml")),
+            sql=Path(env.get("TICKLAKE_SQL", include / "sql")),
+        )
+
+
+@dataclass(frozen=True)
+class Topic:
+    """``[topic]`` of the stream file."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    min_insync_replicas: int
+    retention_hours: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """``[table]`` of the stream file."""
+
+    name: str
+    key_column: str
+
+
+@dataclass(frozen=True)
+class Landing:
+    """``[landing]`` of the stream file."""
+
+    group: str
+    object_mebibytes: int
+    lookback_hours: int
+    catch_up_minutes: int
+
+    @property
+    def object_bytes(self) -> int:
+        """Uncompressed size at which an object is closed."""
+        return self.object_mebibytes * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One Kafka topic and the table that it becomes."""
+
+    topic: Topic
+    table: Table
+    landing: Landing
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read a stream file; raises SettingsError naming file, section and key."""
+        try:
+            with path.open("rb") as f:
+                document = tomllib.load(f)
+        except FileNotFoundError as e:
+            raise SettingsError(f"The stream file {path} is not there.", "TICKLAKE_STREAM says where it is.") from e
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+            raise SettingsError(f"The stream file {path} is not TOML: {e}.") from e
+        sections = {"topic": Topic, "table": Table, "landing": Landing}
+        _check_names(document, set(sections), f"{path}")
+        return cls(**{name: _section(path, name, kind, document[name]) for name, kind in sections.items()})
+
+
+def _section(path: Path, name: str, kind: type, values: Any) -> Any:
+    where = f"{path}, [{name}]"
+    if not isinstance(values, dict):
+        raise SettingsError(f"{where} is not a section.")
+    types = {f.name: {"int": int, "str": str}[str(f.type)] for f in fields(kind)}
+    _check_names(values, set(types), where)
+    for key, wanted in types.items():
+        value = values[key]
+        if type(value) is not wanted or (wanted is int and value < 1):
+            form = "a whole number, at least 1" if wanted is int else "a text"
+            raise SettingsError(f"{where}: {key} = {value!r} is not {form}.")
+        # These texts become parts of object keys, topic and table names.
+        if wanted is str and not _NAME.fullmatch(value):
+            raise SettingsError(f"{where}: {key} = {value!r} has other characters than letters, digits, '.', '_', '-'.")
+    return kind(**values)
+
+
+def _check_names(values: Mapping[str, Any], known: set[str], where: str) -> None:
+    for name in values:
+        if name not in known:
+            raise SettingsError(f"{where}: {name!r} is not a key.", _did_you_mean(name, known))
+    for name in sorted(known - set(values)):
+        raise SettingsError(f"{where}: {name!r} is missing.")
+
+
+def _did_you_mean(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(known))}."
