@@ -124,14 +124,16 @@ def _section(path: Path, name: str, kind: type, values: Any) -> Any:
     types = {f.name: {"int": int, "str": str}[str(f.type)] for f in fields(kind)}
     _check_names(values, set(types), where)
     for key, wanted in types.items():
-        value = values[key]
-        if type(value) is not wanted or (wanted is int and value < 1):
-            form = "a whole number, at least 1" if wanted is int else "a text"
-            raise SettingsError(f"{where}: {key} = {value!r} is not {form}.")
-        # These texts become parts of object keys, topic and table names.
-        if wanted is str and not _NAME.fullmatch(value):
-            raise SettingsError(f"{where}: {key} = {value!r} has other characters than letters, digits, '.', '_', '-'.")
+        _check_value(f"{where}: {key}", values[key], wanted)
     return kind(**values)
+
+
+def _check_value(where: str, value: Any, wanted: type) -> None:
+    if wanted is int and (type(value) is not int or value < 1):
+        raise SettingsError(f"{where} = {value!r} is not a whole number, at least 1.")
+    # These texts become parts of object keys, topic and table names.
+    if wanted is str and not (isinstance(value, str) and _NAME.fullmatch(value)):
+        raise SettingsError(f"{where} = {value!r} is not a text of letters, digits, '.', '_' and '-'.")
 
 
 def _check_names(values: Mapping[str, Any], known: set[str], where: str) -> None:
