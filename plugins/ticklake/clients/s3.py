@@ -1,0 +1,128 @@
+"""The bucket: the few S3 calls that the pipeline needs, with errors in words.
+
+boto3's own retries (standard mode) stand behind every call; the client is made by the caller (Airflow's ``S3Hook``, or boto3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ticklake.core.errors import LakeError
+
+_DELETE_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One entry of a listing: key, size in bytes, when it was last written."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+class Lake:
+    """A bucket of S3.
+
+    Args:
+        client: a boto3 S3 client.
+        bucket: its name.
+
+    Every method raises LakeError when S3 refuses or does not answer.
+    """
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self.bucket = bucket
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes; None when there is none."""
+        try:
+            body: bytes = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except ClientError as e:
+            if _code(e) in {"NoSuchKey", "404"}:
+                return None
+            raise self._error("read", key, e) from e
+        except BotoCoreError as e:
+            raise self._error("read", key, e) from e
+        return body
+
+    def put(self, key: str, body: bytes, checksum: str | None = None) -> None:
+        """Store an object; with a SHA-256 in base64, S3 refuses bytes that arrived otherwise than they were sent."""
+        extra = {"ChecksumSHA256": checksum} if checksum else {}
+        try:
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=body, **extra)
+        except (ClientError, BotoCoreError) as e:
+            raise self._error("write", key, e) from e
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Store an object unless there is one (``If-None-Match: *``); whether it is ours that lies there now."""
+        try:
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+        except ClientError as e:
+            # 409: another conditional write to this key is under way. 412: there is one already; ours perhaps, when the answer
+            # to a first try was lost on its way and boto3 tried again.
+            if _code(e) in {"PreconditionFailed", "ConditionalRequestConflict", "409", "412"}:
+                return self.get(key) == body
+            raise self._error("write", key, e) from e
+        except BotoCoreError as e:
+            raise self._error("write", key, e) from e
+        return True
+
+    def head(self, key: str) -> tuple[int, str | None] | None:
+        """Size in bytes and SHA-256 in base64 (None when it was stored without); None when there is no such object."""
+        try:
+            answer = self._client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
+        except ClientError as e:
+            if _code(e) in {"NoSuchKey", "NotFound", "404"}:
+                return None
+            raise self._error("look at", key, e) from e
+        except BotoCoreError as e:
+            raise self._error("look at", key, e) from e
+        return answer["ContentLength"], answer.get("ChecksumSHA256")
+
+    def list(self, prefix: str, start_after: str = "") -> Iterator[Listed]:
+        """Objects under a prefix in order of their keys, after ``start_after``."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix, StartAfter=start_after
+        )
+        try:
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield Listed(entry["Key"], entry["Size"], entry["LastModified"])
+        except (ClientError, BotoCoreError) as e:
+            raise self._error("list", prefix, e) from e
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; one that is not there is fine."""
+        wanted = sorted(keys)
+        for i in range(0, len(wanted), _DELETE_AT_ONCE):
+            some = [{"Key": key} for key in wanted[i : i + _DELETE_AT_ONCE]]
+            try:
+                answer = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": some, "Quiet": True})
+            except (ClientError, BotoCoreError) as e:
+                raise self._error("delete", some[0]["Key"], e) from e
+            for failed in answer.get("Errors", ()):
+                raise LakeError(f"S3 did not delete s3://{self.bucket}/{failed['Key']}: {failed.get('Message')}.")
+
+    def _error(self, did: str, key: str, error: Exception) -> LakeError:
+        place = f"s3://{self.bucket}/{key}"
+        remedies = {
+            "NoSuchBucket": "Create the bucket, or set TICKLAKE_BUCKET to the one you have.",
+            "AccessDenied": "The role of the connection ticklake_aws lacks this permission.",
+            "403": "The role of the connection ticklake_aws lacks this permission.",
+            "InvalidAccessKeyId": "Check the credentials of the connection ticklake_aws.",
+            "SignatureDoesNotMatch": "Check the credentials of the connection ticklake_aws.",
+            "ExpiredToken": "The credentials of the connection ticklake_aws have expired.",
+        }
+        code = _code(error) if isinstance(error, ClientError) else type(error).__name__
+        return LakeError(f"S3 did not {did} {place}: {error}", remedies.get(code, ""))
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,152 @@
+"""The manifest: one JSON object per minute, written last. A minute with a manifest is *sealed*; see ``docs/manifest.md``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from ticklake.core.errors import LakeError
+from ticklake.core.minute import Minute
+from ticklake.core.slices import Slice
+
+VERSION = 1
+
+
+@dataclass(frozen=True, order=True)
+class StoredObject:
+    """An object in the bucket: offsets [start, end) of a Kafka partition, lines, size in bytes, SHA-256 in base64."""
+
+    key: str
+    partition: int
+    start: int
+    end: int
+    records: int
+    bytes: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a sealed minute holds.
+
+    Attributes:
+        table: name of the table.
+        topic: name of the Kafka topic.
+        cluster_id: of the Kafka cluster.
+        minute: the minute.
+        sealed_at: when it was sealed, ISO 8601 in UTC.
+        run_id: of the Airflow run that sealed it.
+        slices: what the minute takes of each Kafka partition, empty slices included.
+        objects: what lies in ``raw/``.
+        rejected_objects: what lies in ``rejected/``.
+        lost: offsets that Kafka no longer had.
+        min_timestamp: smallest record timestamp, milliseconds since the epoch; None without records.
+        max_timestamp: the largest.
+        early: consumed records with a timestamp at or after the window's end: they came before their minute.
+        late: consumed records with a timestamp before the window's start: they came after their minute.
+        seconds: wall time of each phase.
+    """
+
+    table: str
+    topic: str
+    cluster_id: str
+    minute: Minute
+    sealed_at: str
+    run_id: str
+    slices: tuple[Slice, ...]
+    objects: tuple[StoredObject, ...]
+    rejected_objects: tuple[StoredObject, ...]
+    lost: tuple[Slice, ...]
+    min_timestamp: int | None
+    max_timestamp: int | None
+    early: int
+    late: int
+    seconds: dict[str, float]
+
+    @property
+    def records(self) -> int:
+        """Rows in ``raw/``."""
+        return sum(o.records for o in self.objects)
+
+    @property
+    def rejected(self) -> int:
+        """Records in ``rejected/``."""
+        return sum(o.records for o in self.rejected_objects)
+
+    @property
+    def starts(self) -> dict[int, int]:
+        """Kafka partition -> first offset."""
+        return {s.partition: s.start for s in self.slices}
+
+    @property
+    def ends(self) -> dict[int, int]:
+        """Kafka partition -> end offset, exclusive."""
+        return {s.partition: s.end for s in self.slices}
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Keys of all its objects."""
+        return frozenset(o.key for o in (*self.objects, *self.rejected_objects))
+
+    def to_json(self) -> bytes:
+        """The manifest as it lies in the bucket."""
+        document = {
+            "version": VERSION,
+            "table": self.table,
+            "topic": self.topic,
+            "cluster_id": self.cluster_id,
+            "minute": self.minute.key,
+            "sealed_at": self.sealed_at,
+            "run_id": self.run_id,
+            "records": self.records,
+            "rejected": self.rejected,
+            "lost": [_offsets(s) for s in self.lost],
+            "min_timestamp": self.min_timestamp,
+            "max_timestamp": self.max_timestamp,
+            "early": self.early,
+            "late": self.late,
+            "seconds": self.seconds,
+            "slices": [_offsets(s) for s in self.slices],
+            "objects": [asdict(o) for o in self.objects],
+            "rejected_objects": [asdict(o) for o in self.rejected_objects],
+        }
+        return json.dumps(document, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, body: bytes) -> Self:
+        """Read a manifest; raises LakeError saying what is wrong with it."""
+        try:
+            document = json.loads(body)
+            if document["version"] != VERSION:
+                raise LakeError(
+                    f"The manifest has version {document['version']}, this Ticklake reads {VERSION}.",
+                    "Update Ticklake: a newer one has written to this bucket.",
+                )
+            manifest = cls._read(document)
+            if (manifest.records, manifest.rejected) != (document["records"], document["rejected"]):
+                raise LakeError(f"The manifest of {manifest.minute} contradicts itself: its objects' records differ.")
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            raise LakeError(f"This is not a manifest: {type(e).__name__}: {e}.") from e
+        return manifest
+
+    @classmethod
+    def _read(cls, document: dict[str, Any]) -> Self:
+        as_they_are = ("table", "topic", "cluster_id", "sealed_at", "run_id", "early", "late", "seconds")
+        return cls(
+            **{name: document[name] for name in (*as_they_are, "min_timestamp", "max_timestamp")},
+            minute=Minute.parse(document["minute"]),
+            slices=_slices(document["slices"]),
+            lost=_slices(document["lost"]),
+            objects=tuple(StoredObject(**o) for o in document["objects"]),
+            rejected_objects=tuple(StoredObject(**o) for o in document["rejected_objects"]),
+        )
+
+
+def _offsets(s: Slice) -> dict[str, int]:
+    return {"partition": s.partition, "start": s.start, "end": s.end}
+
+
+def _slices(listed: Iterable[dict[str, int]]) -> tuple[Slice, ...]:
+    return tuple(Slice(**s) for s in listed)

@@ -1,0 +1,146 @@
+"""One Kafka record becomes one row, or a rejected record with the reason: never dropped, never blocking.
+
+A row is the record's value as it came, on one line, plus three columns spliced in before the closing brace::
+
+    {"Index":"HSI", … ,"kafka_partition":3,"kafka_offset":123456,"kafka_timestamp":1795391863986}
+
+Splicing keeps the value's own text (number formats, key order, escapes); a real parser has accepted it before. What a parser
+of JSON accepts but the table's SerDe would refuse (a key twice, keys that differ only in case) is rejected here, since one
+such row fails every query over its object.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import orjson
+
+RESERVED = frozenset({"kafka_partition", "kafka_offset", "kafka_timestamp"})
+
+_BLANK = b" \t\n\r"
+_MAX_SHAPES = 1000
+
+
+class Record(Protocol):
+    """What landing needs of a consumed record; ``confluent_kafka.Message`` is one."""
+
+    def value(self) -> Any:
+        """The payload, bytes; None is a tombstone."""
+
+    def key(self) -> Any:
+        """The key, bytes or None."""
+
+    def headers(self) -> Any:
+        """List of (name, bytes or None), or None."""
+
+    def offset(self) -> Any:
+        """Its offset."""
+
+
+class UnfitError(Exception):
+    """The record cannot become a row; the text is the reason kept with it."""
+
+
+class Splicer:
+    """Makes rows; remembers the shapes (tuples of keys) that it has found fit, since a stream has few."""
+
+    def __init__(self) -> None:
+        self._fit: set[tuple[str, ...]] = set()
+
+    def row(self, value: bytes | None, partition: int, offset: int, timestamp: int) -> bytes:
+        """The row for a record, ending in a newline.
+
+        Args:
+            value: the record's payload; None for a tombstone.
+            partition: Kafka partition.
+            offset: its offset.
+            timestamp: milliseconds since the epoch.
+
+        Raises:
+            UnfitError: with the reason.
+        """
+        if value is None:
+            raise UnfitError("tombstone")
+        try:
+            parsed = orjson.loads(value)
+        except orjson.JSONDecodeError as e:
+            raise UnfitError(f"not JSON: {e}") from None
+        if type(parsed) is not dict:
+            raise UnfitError(f"not a JSON object: {_KINDS[type(parsed)]}")
+        text = value.strip(_BLANK)
+        if tuple(parsed) not in self._fit or not _plain(text, len(parsed)):
+            self._check(text, parsed)
+        if b"\n" in text or b"\r" in text:
+            # Inside a JSON string a line break is always escaped, so any that is left is blank space between tokens.
+            text = text.replace(b"\n", b" ").replace(b"\r", b" ")
+        comma = b"," if parsed else b""
+        return b'%b%b"kafka_partition":%d,"kafka_offset":%d,"kafka_timestamp":%d}\n' % (
+            text[:-1],
+            comma,
+            partition,
+            offset,
+            timestamp,
+        )
+
+    def _check(self, text: bytes, parsed: dict[str, Any]) -> None:
+        try:
+            json.loads(text, object_pairs_hook=_unique)
+        except RecursionError:
+            raise UnfitError("not JSON that Athena reads: nested too deeply") from None
+        for name in parsed:
+            if name.lower() in RESERVED:
+                raise UnfitError(f"reserved column: {name}")
+        if len(self._fit) < _MAX_SHAPES:
+            self._fit.add(tuple(parsed))
+
+
+def rejected_line(record: Record, partition: int, timestamp: int, reason: str) -> bytes:
+    """The line kept in ``rejected/``: everything needed to look at the record and to produce it again."""
+    line = {
+        "kafka_partition": partition,
+        "kafka_offset": record.offset(),
+        "kafka_timestamp": timestamp,
+        "reason": reason,
+        "key": _base64(record.key()),
+        "value": _base64(record.value()),
+        "headers": [[name, _base64(content)] for name, content in record.headers() or ()],
+    }
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+_KINDS = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
+
+
+def _plain(text: bytes, keys: int) -> bool:
+    """Whether it is sure without parsing again that no key stands twice: flat, and as many keys in the text as parsed.
+
+    The quote and colon of a key stand together unless blanks part them; a string with that pair inside only makes the count
+    larger, and then the slow way decides.
+    """
+    return (
+        text.count(b'":') == keys
+        and text.count(b"{") == 1
+        and b" :" not in text
+        and b"\n" not in text
+        and b"\t" not in text
+        and b"\r" not in text
+    )
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        lowered = name.lower()
+        if lowered in seen:
+            raise UnfitError(f"key twice (Athena does not tell upper from lower case): {name}")
+        seen.add(lowered)
+
+
+def _base64(content: bytes | str | None) -> str | None:
+    if content is None:
+        return None
+    raw = content.encode() if isinstance(content, str) else content
+    return base64.b64encode(raw).decode("ascii")

@@ -1,0 +1,45 @@
+"""Which minute or hour a run is for, however it was started.
+
+A scheduled, backfilled or REST run carries a partition key. ``airflow dags trigger -c`` and ``airflow dags test -c`` can only
+pass it as ``{"partition_key": …}`` in the configuration; ``airflow dags test`` without it means the newest complete one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from ticklake.core.errors import SettingsError
+from ticklake.core.minute import Hour, Minute
+
+
+def minute_of(context: Mapping[str, Any]) -> Minute:
+    """The minute of a run: its key, else the last whole minute before it; raises SettingsError."""
+    key = _key(context)
+    return Minute.parse(key) if key else Minute.containing(_moment(context) - timedelta(minutes=1))
+
+
+def hour_of(context: Mapping[str, Any]) -> Hour:
+    """The hour of a run: its key, else the hour that it was started in; raises SettingsError."""
+    key = _key(context)
+    return Hour.parse(key) if key else Hour.containing(_moment(context))
+
+
+def _key(context: Mapping[str, Any]) -> str | None:
+    run = context["dag_run"]
+    key = context.get("partition_key") or getattr(run, "partition_key", None) or (run.conf or {}).get("partition_key")
+    if key is not None and not isinstance(key, str):
+        raise SettingsError(f"partition_key = {key!r} in the run's configuration is not a text.")
+    return key
+
+
+def _moment(context: Mapping[str, Any]) -> datetime:
+    run = context["dag_run"]
+    moment = getattr(run, "logical_date", None) or getattr(run, "run_after", None)
+    if not isinstance(moment, datetime):
+        raise SettingsError(
+            f"The run {run.run_id} has neither a partition key nor a date.",
+            "Trigger it with a partition key such as 2026-11-22T10:05.",
+        )
+    return moment
