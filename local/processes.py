@@ -1,0 +1,170 @@
+"""Programs that go on running after the launcher: started in a session of their own, found again, stopped whole.
+
+A record (``run/<name>.json``) holds the pid and the moment that process began, so a pid that the system gave to
+somebody else in the meantime, or after a reboot, is never taken for ours. The session finds the children too, even when
+the first process was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from ticklake.core.errors import TicklakeError
+
+# Popen objects are kept: one that is collected before its process has ended complains.
+_children: list[subprocess.Popen[bytes]] = []
+
+
+class PartError(TicklakeError):
+    """A part of the stack does not start, or is dead."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One running program: ``began`` identifies the process beyond its pid, ``since`` is Unix time in seconds."""
+
+    name: str
+    pid: int
+    began: str
+    since: float
+    log: str
+
+    def alive(self) -> bool:
+        """Whether the first process still runs."""
+        return _began(self.pid) == self.began
+
+    def members(self) -> list[psutil.Process]:
+        """Every process of the part that still runs: its whole session."""
+        now = _began(self.pid)
+        if now not in (None, self.began):
+            return []  # Somebody else has the pid now: the system gives it away only when the session is empty.
+        return [p for p in psutil.process_iter() if _session(p.pid) == self.pid and not _is_zombie(p)]
+
+    def end_of_log(self, count: int = 12) -> str:
+        """The log's path and its last lines, as the end of an error message."""
+        try:
+            lines = Path(self.log).read_text(errors="replace").splitlines()
+        except OSError:
+            lines = []
+        return f"The end of {self.log}:\n" + "\n".join(lines[-count:])
+
+
+class Parts:
+    """The parts recorded in a folder."""
+
+    def __init__(self, run: Path, logs: Path) -> None:
+        self.run = run
+        self.logs = logs
+
+    def start(self, name: str, command: Sequence[str | Path], env: Mapping[str, str], cwd: Path) -> Part:
+        """Start a program unless it runs already; its output is appended to ``logs/<name>.log``."""
+        running = self.find(name)
+        if running and running.alive():
+            return running
+        if running:
+            stop([running])  # Children that outlived their parent would still hold ports and files.
+        self.run.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log = self.logs / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command,
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        _children.append(process)
+        part = Part(name, process.pid, _began(process.pid) or "ended at once", time.time(), str(log))
+        record = self.run / f"{name}.json"
+        half = record.with_suffix(".part")
+        half.write_text(json.dumps(asdict(part)))
+        half.replace(record)
+        return part
+
+    def find(self, name: str) -> Part | None:
+        """The part's record, whether or not it still runs."""
+        try:
+            return Part(**json.loads((self.run / f"{name}.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def all(self) -> list[Part]:
+        """Every recorded part, by name."""
+        names = sorted(p.stem for p in self.run.glob("*.json"))
+        return [part for part in map(self.find, names) if part]
+
+    def forget(self, part: Part) -> None:
+        """Remove the record of a part that was stopped."""
+        (self.run / f"{part.name}.json").unlink(missing_ok=True)
+
+
+def stop(parts: Iterable[Part], grace: float = 20) -> None:
+    """End all processes of the parts: SIGTERM to each, SIGKILL to those that are left after ``grace`` seconds."""
+    parts = list(parts)
+    for sign, wait in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+        deadline = time.monotonic() + wait
+        members = [m for part in parts for m in part.members()]
+        for member in members:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.send_signal(sign)
+        while members and time.monotonic() < deadline:
+            time.sleep(0.1)
+            # Look again each time: a part that is going down may still start a child.
+            members = [m for part in parts for m in part.members()]
+        if not members:
+            _children[:] = [child for child in _children if child.poll() is None]
+            return
+    names = ", ".join(sorted({part.name for part in parts if part.members()}))
+    raise PartError(f"{names} does not end, not even by SIGKILL.", "It may hang on a disk; try again, or reboot.")
+
+
+def who_listens(port: int) -> str:
+    """Who holds a TCP port, e.g. ``pid 123 (postgres)``; empty when the system does not tell."""
+    with contextlib.suppress(psutil.Error, PermissionError):
+        for connection in psutil.net_connections("tcp"):
+            here = connection.laddr[1] if connection.laddr else None
+            if connection.status == psutil.CONN_LISTEN and here == port and connection.pid:
+                return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
+    return ""
+
+
+def _began(pid: int) -> str | None:
+    """What identifies the process that now has this pid; None when there is none (a zombie is none)."""
+    try:
+        if Path("/proc/self/stat").exists():
+            # Ticks since boot never change, while psutil's clock time moves when the clock is set.
+            stat = Path(f"/proc/{pid}/stat").read_text()
+            fields = stat[stat.rindex(")") + 2 :].split()
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+            return None if fields[0] in "ZX" else f"{boot} {fields[19]}"
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except (OSError, psutil.Error):
+        return None
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

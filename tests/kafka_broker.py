@@ -1,0 +1,34 @@
+"""A real Kafka of the test's own: started in a folder, on free ports of loopback, gone afterwards."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from local.home import Home
+from local.jars import class_path
+from local.kafka import Broker, Cluster
+from local.processes import Parts, stop
+
+
+@contextmanager
+def running_kafka(folder: Path, brokers: int = 1) -> Iterator[str]:
+    """Start a cluster and yield its bootstrap address; its data lies in ``folder``."""
+    ports = free_ports(2 * brokers)
+    nodes = [Broker(n + 1, ports[2 * n], ports[2 * n + 1]) for n in range(brokers)]
+    cluster = Cluster(folder / "kafka", tuple(nodes), class_path(Home.from_env()))
+    parts = Parts(folder / "run", folder / "logs")
+    try:
+        cluster.wait(cluster.start(parts))
+        yield cluster.bootstrap
+    finally:
+        stop(parts.all(), grace=5)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on at this moment, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
