@@ -1,10 +1,11 @@
 """The bucket: the few S3 calls that the pipeline needs, with errors in words.
 
-boto3's own retries (standard mode) stand behind every call; the client is made by the caller (Airflow's ``S3Hook``, or boto3).
+boto3's own retries stand behind every call; the client is made by the caller (Airflow's ``S3Hook``, or boto3).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ticklake.core.errors import LakeError
 
 _DELETE_AT_ONCE = 1000
+_CONFLICT_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,21 @@ class Lake:
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
         """Store an object unless there is one (``If-None-Match: *``); whether it is ours that lies there now."""
-        try:
-            self._client.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
-        except ClientError as e:
-            # 409: another conditional write to this key is under way. 412: there is one already; ours perhaps, when the answer
-            # to a first try was lost on its way and boto3 tried again.
-            if _code(e) in {"PreconditionFailed", "ConditionalRequestConflict", "409", "412"}:
-                return self.get(key) == body
-            raise self._error("write", key, e) from e
-        except BotoCoreError as e:
-            raise self._error("write", key, e) from e
-        return True
+        for pause in _CONFLICT_PAUSES:
+            try:
+                self._client.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+            except ClientError as e:
+                if _code(e) in {"PreconditionFailed", "412"}:
+                    # It may be ours: when the answer to a first try was lost on its way, boto3 has tried again.
+                    return self.get(key) == body
+                if _code(e) not in {"ConditionalRequestConflict", "409"}:
+                    raise self._error("write", key, e) from e
+                time.sleep(pause)  # another conditional write to this key is under way
+            except BotoCoreError as e:
+                raise self._error("write", key, e) from e
+            else:
+                return True
+        raise LakeError(f"s3://{self.bucket}/{key} is being written by others all the time.", "Try again.")
 
     def head(self, key: str) -> tuple[int, str | None] | None:
         """Size in bytes and SHA-256 in base64 (None when it was stored without); None when there is no such object."""

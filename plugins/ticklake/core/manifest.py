@@ -1,4 +1,4 @@
-"""The manifest: one JSON object per minute, written last. A minute with a manifest is *sealed*; see ``docs/manifest.md``."""
+"""The manifest: one JSON object per minute, written last. Its form stands in ``docs/manifest.md``."""
 
 from __future__ import annotations
 

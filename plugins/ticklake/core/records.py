@@ -4,9 +4,9 @@ A row is the record's value as it came, on one line, plus three columns spliced 
 
     {"Index":"HSI", … ,"kafka_partition":3,"kafka_offset":123456,"kafka_timestamp":1795391863986}
 
-Splicing keeps the value's own text (number formats, key order, escapes); a real parser has accepted it before. What a parser
-of JSON accepts but the table's SerDe would refuse (a key twice, keys that differ only in case) is rejected here, since one
-such row fails every query over its object.
+Splicing keeps the value's own text (number formats, key order, escapes); a real parser has accepted it before. What a
+parser of JSON accepts but the table's SerDe would refuse (a key twice, keys that differ only in case) is rejected here,
+since one such row fails every query over its object.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class Record(Protocol):
 
     def offset(self) -> Any:
         """Its offset."""
+
+    def timestamp(self) -> Any:
+        """(kind of timestamp, milliseconds since the epoch)."""
 
 
 class UnfitError(Exception):
@@ -117,8 +120,8 @@ _KINDS = {list: "array", str: "string", int: "number", float: "number", bool: "b
 def _plain(text: bytes, keys: int) -> bool:
     """Whether it is sure without parsing again that no key stands twice: flat, and as many keys in the text as parsed.
 
-    The quote and colon of a key stand together unless blanks part them; a string with that pair inside only makes the count
-    larger, and then the slow way decides.
+    The quote and colon of a key stand together unless blanks part them; a string with that pair inside only makes the
+    count larger, and then the slow way decides.
     """
     return (
         text.count(b'":') == keys

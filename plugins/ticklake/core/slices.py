@@ -66,11 +66,8 @@ def cut(log: LogState, previous: Offsets | None, following: Offsets | None, adja
 
 
 def _slice(p: int, log: LogState, previous: Offsets | None, following: Offsets | None, adjacent: bool) -> Slice:
-    if previous is None:
-        start = log.by_time_start.get(p, log.high[p])
-    else:
-        # A partition that the previous minute did not know was added since: from its very beginning.
-        start = previous.get(p, 0)
+    # A partition that the previous minute did not know was added since: from its very beginning.
+    start = log.by_time_start.get(p, log.high[p]) if previous is None else previous.get(p, 0)
     end = log.by_time_end.get(p, log.high[p])
     if following is not None:
         # A partition that the following sealed minute does not know did not exist then: it has nothing for us either.
@@ -88,8 +85,8 @@ def _slice(p: int, log: LogState, previous: Offsets | None, following: Offsets |
 
 
 def lost(slices: Iterable[Slice], low: Offsets) -> tuple[Slice, ...]:
-    """The parts of the slices that Kafka no longer holds (retention)."""
-    gone = (Slice(s.partition, s.start, min(s.end, low.get(s.partition, 0))) for s in slices if _gone(s, low))
+    """The parts of the slices that Kafka no longer holds (retention), empty ones left out."""
+    gone = (Slice(s.partition, s.start, max(s.start, min(s.end, low.get(s.partition, 0)))) for s in slices)
     return tuple(g for g in gone if g.end > g.start)
 
 
@@ -97,7 +94,3 @@ def readable(slices: Iterable[Slice], low: Offsets) -> tuple[Slice, ...]:
     """The parts of the slices that Kafka still holds, empty ones left out."""
     held = (Slice(s.partition, min(s.end, max(s.start, low.get(s.partition, 0))), s.end) for s in slices)
     return tuple(h for h in held if h.end > h.start)
-
-
-def _gone(s: Slice, low: Offsets) -> bool:
-    return low.get(s.partition, 0) > s.start

@@ -1,7 +1,7 @@
 """Which minute or hour a run is for, however it was started.
 
-A scheduled, backfilled or REST run carries a partition key. ``airflow dags trigger -c`` and ``airflow dags test -c`` can only
-pass it as ``{"partition_key": …}`` in the configuration; ``airflow dags test`` without it means the newest complete one.
+A scheduled, backfilled or REST run carries a partition key. ``airflow dags trigger -c`` and ``airflow dags test -c`` can
+only pass it as ``{"partition_key": …}`` in the configuration; ``airflow dags test`` without it means the newest one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,59 @@
+"""
+### Lands one minute of the topic in S3, exactly once
+
+Each run has a minute as its partition key (`2026-11-22T10:05`, UTC). It takes the offsets of that minute from every Kafka
+partition, writes them under `raw/<table>/dt=…/hr=…/`, and seals them with a manifest under `manifests/<table>/`.
+Minutes before it that are not sealed yet are landed first, so one run heals an outage.
+
+A run of a sealed minute (retry, backfill, clear) changes nothing: it looks whether all objects are there and writes a
+missing or damaged one again from the same offsets. Records that cannot become rows are kept under `rejected/`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import CronPartitionTimetable, Param, dag, task
+
+from ticklake.core.minute import MINUTE_FORMAT
+from ticklake.orchestration.assets import LANDED_MINUTES
+
+
+@dag(
+    # Every minute, for the minute before.
+    schedule=CronPartitionTimetable("* * * * *", timezone="UTC", run_offset=-1, key_format=MINUTE_FORMAT),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    # A second run may pass a stuck one: landing is safe for twins, and the run after an outage does all the work.
+    max_active_runs=2,
+    default_args={
+        "owner": "ticklake",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=1),
+        "execution_timeout": timedelta(minutes=30),
+    },
+    tags=["ticklake", "stream"],
+    doc_md=__doc__,
+    params={
+        "force": Param(
+            False,
+            type="boolean",
+            title="Write all objects again",
+            description="For a sealed minute: read its offsets from Kafka again and rewrite every object, whole or not.",
+        )
+    },
+)
+def kafka_to_s3() -> None:
+    @task(outlets=[LANDED_MINUTES])
+    def land(**context: Any) -> dict[str, Any]:
+        from ticklake.orchestration.kafka_to_s3 import land_minute
+
+        return land_minute(context)
+
+    land()
+
+
+kafka_to_s3()

@@ -1,0 +1,175 @@
+"""Reading a topic by offsets: what the log holds, what a slice holds. No consumer group is needed to be right.
+
+The consumer is made by the caller (Airflow's Kafka hook, or ``confluent_kafka.Consumer``) with ``READER_CONFIG`` over the
+connection's own settings.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaError as Code
+
+from ticklake.core.errors import KafkaError
+from ticklake.core.records import Record
+from ticklake.core.slices import Slice
+
+log = logging.getLogger(__name__)
+
+READER_CONFIG: dict[str, Any] = {
+    "enable.auto.commit": False,
+    # A position that the log no longer has must be an error: jumping elsewhere would lose records in silence.
+    "auto.offset.reset": "error",
+    # The end of the log is an event: a slice may end in offsets that hold no record (transaction markers, compaction).
+    "enable.partition.eof": True,
+    "isolation.level": "read_committed",
+    "check.crcs": True,
+    # Speed against memory: do not sit out a second when the queue was full once, and bound that queue.
+    "fetch.queue.backoff.ms": 5,
+    "fetch.wait.max.ms": 50,
+    "fetch.message.max.bytes": 4_000_000,
+    "queued.max.messages.kbytes": 16_384,
+}
+
+_CALL_SECONDS = 20.0
+_STALL_SECONDS = 60.0
+_BATCH = 500
+_LATEST, _EARLIEST = -1, -2  # the protocol's special timestamps of ListOffsets
+
+
+class TopicReader:
+    """One topic, read by offsets.
+
+    Args:
+        consumer: a Consumer with ``READER_CONFIG`` and a ``group.id``; closed by ``close``.
+        topic: its name.
+
+    Raises (every method): KafkaError, when Kafka refuses or does not answer within 20 s (60 s without a record while reading).
+    """
+
+    def __init__(self, consumer: Consumer, topic: str) -> None:
+        self._consumer = consumer
+        self.topic = topic
+        metadata = self._ask("describe", lambda: consumer.list_topics(topic, timeout=_CALL_SECONDS))
+        error = metadata.topics[topic].error
+        if error is not None:
+            raise KafkaError(f"Kafka does not know topic {topic}: {error.str()}.", "The DAG broker_health creates it.")
+        self.cluster_id: str = metadata.cluster_id
+        self.partitions: tuple[int, ...] = tuple(sorted(metadata.topics[topic].partitions))
+
+    def low(self) -> dict[int, int]:
+        """First offset that the log holds, per Kafka partition."""
+        return self._list_offsets(_EARLIEST)
+
+    def high(self) -> dict[int, int]:
+        """End of the log (of its committed part), per Kafka partition."""
+        return self._list_offsets(_LATEST)
+
+    def by_time(self, timestamp: int) -> dict[int, int]:
+        """First offset at or after a time (ms since the epoch), per Kafka partition; absent where nothing is newer."""
+        return {p: offset for p, offset in self._list_offsets(timestamp).items() if offset >= 0}
+
+    def read(self, slices: Sequence[Slice]) -> Iterator[tuple[int, list[Record]]]:
+        """Every record of the slices (at most one per Kafka partition), as (Kafka partition, records in offset order).
+
+        Memory: what librdkafka queues (``READER_CONFIG``) and one batch.
+        """
+        ends = {s.partition: s.end for s in slices if s.end > s.start}
+        if not ends:
+            return
+        self._consumer.assign([TopicPartition(self.topic, s.partition, s.start) for s in slices if s.partition in ends])
+        last_news = time.monotonic()
+        while ends:
+            batch = self._consume()
+            if batch:
+                last_news = time.monotonic()
+            elif time.monotonic() - last_news > _STALL_SECONDS:
+                raise self._stalled(ends)
+            yield from self._sort(batch, ends)
+        self._consumer.unassign()
+
+    def commit(self, ends: dict[int, int]) -> None:
+        """Commit offsets to the group, so that Kafka's tools show the lag. Being refused harms nothing: it is logged."""
+        offsets = [TopicPartition(self.topic, p, end) for p, end in ends.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as e:
+            log.warning(
+                "The group's offsets were not committed (lag in Kafka's tools will be off): %s", e.args[0].str()
+            )
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._consumer.close()
+
+    def _consume(self) -> list[Any]:
+        batch: list[Any] = self._ask("read", lambda: self._consumer.consume(_BATCH, timeout=0.5))
+        return batch
+
+    def _sort(self, batch: Iterable[Any], ends: dict[int, int]) -> Iterator[tuple[int, list[Record]]]:
+        """The batch's records by Kafka partition; takes finished ones out of ``ends``."""
+        wanted: dict[int, list[Record]] = {}
+        reached: dict[int, int] = {}
+        for message in batch:
+            partition: int = message.partition()
+            offset: int = message.offset()
+            if message.error() is not None:
+                if not self._is_end(message):
+                    continue
+            elif partition in ends and offset < ends[partition]:
+                wanted.setdefault(partition, []).append(message)
+                offset += 1
+            reached[partition] = offset
+        yield from wanted.items()
+        for partition, offset in reached.items():
+            if partition in ends and offset >= ends[partition]:
+                del ends[partition]
+                self._consumer.pause([TopicPartition(self.topic, partition)])
+
+    def _is_end(self, message: Any) -> bool:
+        """Whether the event is the end of the log; raises KafkaError for errors that waiting does not heal."""
+        error = message.error()
+        place = f"{self.topic} partition {message.partition()} offset {message.offset()}"
+        if error.code() == Code._PARTITION_EOF:
+            return True
+        if error.code() in {Code._AUTO_OFFSET_RESET, Code.OFFSET_OUT_OF_RANGE}:
+            raise KafkaError(
+                f"{place} is no longer in the log: {error.str()}.", "Retention passed; a retry records it."
+            )
+        if error.retriable():
+            log.info("Kafka at %s: %s; waiting", place, error.str())
+            return False
+        raise KafkaError(f"Kafka at {place}: {error.str()}.")
+
+    def _stalled(self, ends: dict[int, int]) -> KafkaError:
+        where = self._consumer.position([TopicPartition(self.topic, p) for p in ends])
+        places = ", ".join(f"partition {tp.partition} at {tp.offset} of {ends[tp.partition]}" for tp in where)
+        return KafkaError(
+            f"No record of {self.topic} came for {_STALL_SECONDS:.0f} s: {places}.",
+            "Is the leader of these partitions up? broker_health tells.",
+        )
+
+    def _list_offsets(self, timestamp: int) -> dict[int, int]:
+        wanted = [TopicPartition(self.topic, p, timestamp) for p in self.partitions]
+        answers = self._ask(
+            "tell the offsets of", lambda: self._consumer.offsets_for_times(wanted, timeout=_CALL_SECONDS)
+        )
+        for answer in answers:
+            if answer.error is not None:
+                raise KafkaError(
+                    f"Kafka did not tell offsets of {self.topic} {answer.partition}: {answer.error.str()}."
+                )
+        return {answer.partition: answer.offset for answer in answers}
+
+    def _ask(self, what: str, call: Any) -> Any:
+        try:
+            return call()
+        except KafkaException as e:
+            raise KafkaError(
+                f"Kafka did not {what} {self.topic}: {e.args[0].str()}.",
+                "Are the brokers of the connection ticklake_kafka up? broker_health tells.",
+            ) from e

@@ -1,0 +1,251 @@
+"""Lands minutes of a topic in S3, each exactly once. Write, then seal: the manifest is the last thing written.
+
+Offsets are the truth; time only chooses the cut (``core.slices``). An object's key names its offsets, so a retry, a twin or a
+zombie can only rewrite what is there. The first writer of a minute's manifest wins (``If-None-Match``); a loser deletes those
+of its objects that the winner does not list, and goes on from the winner's end.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ticklake.clients.kafka import TopicReader
+from ticklake.clients.s3 import Lake
+from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, SettingsError
+from ticklake.core.keys import RAW, REJECTED, manifest_key, minute_prefix
+from ticklake.core.manifest import Manifest, StoredObject
+from ticklake.core.minute import Minute
+from ticklake.core.settings import Stream
+from ticklake.core.slices import LogState, Slice, cut, lost, readable
+from ticklake.stages.minute_writer import MinuteWriter, Written
+from ticklake.stages.sealed import manifest_of, newest_before, oldest_after
+
+log = logging.getLogger(__name__)
+
+_PARTITIONS_AT_ONCE = 8
+_HEADS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a run did: minutes that it sealed or found sealed by a twin, oldest first; keys that it wrote again."""
+
+    manifests: tuple[Manifest, ...]
+    rewritten: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What the stage works with: the topic, the bucket, the stream's settings, the run's name."""
+
+    reader: TopicReader
+    lake: Lake
+    stream: Stream
+    run_id: str
+
+    @property
+    def table(self) -> str:
+        """Name of the table."""
+        return self.stream.table.name
+
+
+def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -> Landed:
+    """Land a minute, and before it every unsealed minute since the newest sealed one.
+
+    Args:
+        landing: what to work with.
+        minute: the run's minute.
+        now: the time; a minute that is not over cannot be landed.
+        force: write all objects of a sealed minute again.
+
+    Raises:
+        SettingsError: the minute is not over.
+        LostOffsetsError: sealed, but Kafka no longer had some offsets; which ones stands in the manifest.
+        KafkaError, LakeError: nothing is sealed but what was; a retry goes on there.
+    """
+    if minute.plus(1).start > now:
+        raise SettingsError(f"The minute {minute} is not over yet.", "A minute can be landed once it has ended.")
+    sealed = manifest_of(landing.lake, landing.table, minute)
+    if sealed is not None:
+        return Landed((sealed,), _restore(landing, sealed, force))
+    previous = newest_before(landing.lake, landing.table, minute, landing.stream.landing.lookback_hours)
+    following = oldest_after(landing.lake, landing.table, minute)
+    wanted = _minutes(previous, minute, landing.stream.landing.catch_up_minutes)
+    if len(wanted) > 1:
+        log.info("Catching up %d unsealed minutes, %s to %s", len(wanted), wanted[0], wanted[-1])
+    manifests = tuple(_land_all(landing, wanted, previous, following))
+    _complain_of_losses(manifests)
+    if wanted[-1] != minute:
+        raise LakeError(
+            f"Landed {len(wanted)} minutes up to {wanted[-1]}, the limit of one run; {minute} comes after them.",
+            "The next run goes on there; `catch_up_minutes` in the stream file is the limit.",
+        )
+    return Landed(manifests)
+
+
+def _minutes(previous: Manifest | None, minute: Minute, limit: int) -> list[Minute]:
+    first = minute if previous is None else previous.minute.plus(1)
+    count = int((minute.start - first.start).total_seconds()) // 60 + 1
+    return [first.plus(n) for n in range(min(count, limit))]
+
+
+def _land_all(
+    landing: Landing, minutes: Iterable[Minute], previous: Manifest | None, following: Manifest | None
+) -> Iterator[Manifest]:
+    # The end of the log is read before any time is looked up: see LogState.
+    high, low = landing.reader.high(), landing.reader.low()
+    for minute in minutes:
+        log_state = LogState(
+            low=low,
+            high=high,
+            by_time_start=landing.reader.by_time(minute.start_ms) if previous is None else {},
+            by_time_end=landing.reader.by_time(minute.end_ms),
+        )
+        slices = cut(
+            log_state,
+            previous.ends if previous else None,
+            following.starts if following else None,
+            adjacent=following is not None and following.minute == minute.plus(1),
+        )
+        previous, ours = _land_one(landing, minute, slices, low)
+        landing.reader.commit(previous.ends)
+        if not ours:
+            # The winner may have seen more of the log than we had when we began.
+            high, low = landing.reader.high(), landing.reader.low()
+        yield previous
+
+
+def _land_one(
+    landing: Landing, minute: Minute, slices: tuple[Slice, ...], low: dict[int, int]
+) -> tuple[Manifest, bool]:
+    """Write and seal one minute; returns the manifest that counts, and whether it is ours."""
+    began = time.monotonic()
+    written = _write(landing, minute, readable(slices, low))
+    wrote = time.monotonic()
+    manifest = Manifest(
+        table=landing.table,
+        topic=landing.reader.topic,
+        cluster_id=landing.reader.cluster_id,
+        minute=minute,
+        sealed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        run_id=landing.run_id,
+        slices=slices,
+        objects=written.objects,
+        rejected_objects=written.rejected_objects,
+        lost=lost(slices, low),
+        min_timestamp=written.min_timestamp,
+        max_timestamp=written.max_timestamp,
+        early=written.early,
+        late=written.late,
+        seconds={"write": round(wrote - began, 3)},
+    )
+    if landing.lake.put_if_absent(manifest_key(landing.table, minute), manifest.to_json()):
+        _delete_leftovers(landing, manifest)
+        _tell(manifest, time.monotonic() - began)
+        return manifest, True
+    winner = manifest_of(landing.lake, landing.table, minute)
+    if winner is None:
+        raise LakeError(f"The manifest of {minute} was there and is gone.", "Nobody may delete manifests.")
+    landing.lake.delete(manifest.keys - winner.keys)
+    log.info("%s was sealed meanwhile by run %s; its objects stand", minute, winner.run_id)
+    return winner, False
+
+
+def _write(landing: Landing, minute: Minute, slices: tuple[Slice, ...]) -> Written:
+    writer = MinuteWriter(landing.lake, landing.table, minute, landing.stream.landing.object_bytes)
+    try:
+        for i in range(0, len(slices), _PARTITIONS_AT_ONCE):
+            some = slices[i : i + _PARTITIONS_AT_ONCE]
+            writer.begin(some)
+            for partition, records in landing.reader.read(some):
+                writer.take(partition, records)
+            writer.end(some)
+        return writer.finish()
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def _delete_leftovers(landing: Landing, manifest: Manifest) -> None:
+    """Remove what attempts that were killed have left under a minute's prefix; only after sealing: a twin might win."""
+    for zone in (RAW, REJECTED):
+        found = {entry.key for entry in landing.lake.list(minute_prefix(zone, landing.table, manifest.minute))}
+        leftovers = found - manifest.keys
+        if leftovers:
+            log.warning("%s: removing leftovers of an attempt that ended early: %s", manifest.minute, sorted(leftovers))
+            landing.lake.delete(leftovers)
+
+
+def _restore(landing: Landing, manifest: Manifest, force: bool) -> tuple[str, ...]:
+    """See that a sealed minute's objects are all there and whole; write again those that are not."""
+    objects = (*manifest.objects, *manifest.rejected_objects)
+    damaged = objects if force else tuple(_damaged(landing.lake, objects))
+    if damaged:
+        low = landing.reader.low()
+        for stored in damaged:
+            _rewrite(landing, manifest.minute, stored, low)
+    log.info(
+        "%s is sealed (%s): %d objects, %s", manifest.minute, manifest.sealed_at, len(objects),
+        f"{len(damaged)} written again" if damaged else "all there",
+    )  # fmt: skip
+    for gone in manifest.lost:
+        log.warning("%s: offsets %d to %d of Kafka partition %d were lost before it was sealed",
+                    manifest.minute, gone.start, gone.end - 1, gone.partition)  # fmt: skip
+    return tuple(o.key for o in damaged)
+
+
+def _damaged(lake: Lake, objects: tuple[StoredObject, ...]) -> Iterator[StoredObject]:
+    with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
+        for stored, found in zip(objects, pool.map(lake.head, [o.key for o in objects]), strict=True):
+            if found != (stored.bytes, stored.checksum):
+                log.warning("%s is %s", stored.key, "missing" if found is None else "not as it was written")
+                yield stored
+
+
+def _rewrite(landing: Landing, minute: Minute, stored: StoredObject, low: dict[int, int]) -> None:
+    """Read exactly the object's offsets again and write it."""
+    offsets = Slice(stored.partition, stored.start, stored.end)
+    if lost([offsets], low):
+        raise LostOffsetsError(
+            f"s3://{landing.lake.bucket}/{stored.key} is missing or damaged, and Kafka holds partition {stored.partition} "
+            f"from offset {low[stored.partition]} on only: its offsets {stored.start} to {stored.end - 1} are gone.",
+            "Restore the object from the bucket's versions.",
+        )
+    # One object, however large: the range is what an object held before.
+    zones = (RAW,) if stored.key.startswith(f"{RAW}/") else (REJECTED,)
+    writer = MinuteWriter(landing.lake, landing.table, minute, object_bytes=2**62, zones=zones)
+    writer.begin([offsets])
+    for partition, records in landing.reader.read([offsets]):
+        writer.take(partition, records)
+    writer.end([offsets])
+    written = writer.finish()
+    again = {o.key: o for o in (*written.objects, *written.rejected_objects)}.get(stored.key)
+    if again is None or again.records != stored.records:
+        raise KafkaError(
+            f"{stored.key} held {stored.records} records; Kafka now gives {again.records if again else 0}."
+        )
+    if again.checksum != stored.checksum:
+        log.warning("%s: same records, but other bytes than before (another version of zlib?)", stored.key)
+
+
+def _complain_of_losses(manifests: Iterable[Manifest]) -> None:
+    gone = [f"{m.minute}: partition {s.partition} offsets {s.start} to {s.end - 1}" for m in manifests for s in m.lost]
+    if gone:
+        raise LostOffsetsError(
+            f"Kafka no longer had these offsets when their minute was landed: {'; '.join(gone)}.",
+            "The minutes are sealed with the loss written in their manifests; raise the topic's retention.",
+        )
+
+
+def _tell(manifest: Manifest, seconds: float) -> None:
+    log.info(
+        "Sealed %s: %s rows, %s rejected, %d objects, %s bytes, %d early, %d late, %.2f s",
+        manifest.minute, f"{manifest.records:,}", f"{manifest.rejected:,}", len(manifest.keys),
+        f"{sum(o.bytes for o in (*manifest.objects, *manifest.rejected_objects)):,}",
+        manifest.early, manifest.late, seconds,
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+"""Which minutes are sealed: the manifests in the bucket. No look-up walks more than the days in question."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ticklake.clients.s3 import Lake
+from ticklake.core.errors import LakeError
+from ticklake.core.keys import manifest_key, manifest_minute, manifest_prefix
+from ticklake.core.manifest import Manifest
+from ticklake.core.minute import Minute
+
+
+def manifest_of(lake: Lake, table: str, minute: Minute) -> Manifest | None:
+    """The minute's manifest; None when it is not sealed."""
+    key = manifest_key(table, minute)
+    body = lake.get(key)
+    if body is None:
+        return None
+    try:
+        return Manifest.from_json(body)
+    except LakeError as e:
+        raise LakeError(f"s3://{lake.bucket}/{key}: {e.problem}", e.remedy) from e
+
+
+def newest_before(lake: Lake, table: str, minute: Minute, lookback_hours: int) -> Manifest | None:
+    """The newest sealed minute before this one, not further back than so many hours."""
+    # The very minute before is nearly always the answer, and costs one request.
+    direct = manifest_of(lake, table, minute.plus(-1))
+    if direct is not None:
+        return direct
+    oldest = Minute(minute.start - timedelta(hours=lookback_hours))
+    day = minute.start.date()
+    while day >= oldest.start.date():
+        found = [manifest_minute(entry.key) for entry in lake.list(manifest_prefix(table, day))]
+        before = [m for m in found if oldest <= m < minute]
+        if before:
+            return manifest_of(lake, table, max(before))
+        day -= timedelta(days=1)
+    return None
+
+
+def oldest_after(lake: Lake, table: str, minute: Minute) -> Manifest | None:
+    """The oldest sealed minute after this one."""
+    # Manifests' keys sort by time, so the first one listed after ours is it.
+    for entry in lake.list(f"manifests/{table}/", start_after=manifest_key(table, minute)):
+        return manifest_of(lake, table, manifest_minute(entry.key))
+    return None
