@@ -1,0 +1,34 @@
+"""
+### Is the Kafka cluster fit to take records, and does landing keep up?
+
+Each run looks once: brokers expected and seen, whether the controller quorum answers, the topic (created when it is missing),
+replicas in sync, settings that differ from the stream file, and the lag of landing in records and minutes.
+
+The findings stand as a table in the task's log, in the XCom `findings`, and on the event of the asset `kafka_topic`. Each is
+ok, a warning, or a failure with its remedy; a failure fails the task. Disk space is not seen: Kafka's Python client cannot
+ask for it (`kafka-log-dirs` can).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import dag
+
+from ticklake.orchestration.broker_health import check_brokers
+
+
+@dag(
+    schedule="* * * * *",  # each minute
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["ticklake", "kafka"],
+    default_args={"owner": "ticklake", "retries": 1, "retry_delay": timedelta(seconds=5)},
+)
+def broker_health() -> None:
+    check_brokers()
+
+
+broker_health()

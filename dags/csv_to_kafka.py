@@ -1,0 +1,35 @@
+"""
+### The producer: ticks from the CSV to the Kafka topic at a set rate, all the time
+
+A run lasts an hour, then the next one starts; a run triggered by hand takes over within seconds. The Trigger form sets rate,
+order and length, or sends one record typed by you: the console producer of the tutorials.
+
+It starts only behind a passing check of the cluster. Records are keyed by `Index`, so the ticks of one index stay in order;
+each is confirmed by all replicas in sync, and one that is not fails the task.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import dag
+
+from ticklake.orchestration.broker_health import check_brokers
+from ticklake.orchestration.csv_to_kafka import PARAMS, CsvToKafkaOperator
+
+
+@dag(
+    schedule="@continuous",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["ticklake", "kafka"],
+    default_args={"owner": "ticklake", "retries": 2, "retry_delay": timedelta(seconds=20)},
+    params=PARAMS,
+)
+def csv_to_kafka() -> None:
+    check_brokers() >> CsvToKafkaOperator(task_id="produce")
+
+
+csv_to_kafka()

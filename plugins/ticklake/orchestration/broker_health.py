@@ -1,0 +1,44 @@
+"""The check of the Kafka cluster as an Airflow task."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import task
+
+from ticklake.orchestration.assets import KAFKA_TOPIC
+
+
+@task(outlets=[KAFKA_TOPIC])
+def check_brokers(ti: Any = None, outlet_events: Any = None) -> list[dict[str, str]]:
+    """Create the topic if it is missing, look at the cluster, fail with the remedies if it is not healthy.
+
+    The findings are logged as a table, returned, and stored on the asset's event; XCom ``findings`` has them also when
+    the task fails.
+    """
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    from ticklake.clients.s3 import Lake
+    from ticklake.core.health import require_healthy
+    from ticklake.core.minute import Minute
+    from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION, Settings, Stream
+    from ticklake.orchestration.cluster_hooks import ClusterHook
+    from ticklake.stages.broker_health import look_at_cluster
+    from ticklake.stages.sealed import newest_before
+
+    settings = Settings.from_env()
+    stream = Stream.from_toml(settings.stream)
+
+    def newest_sealed() -> Minute | None:
+        lake = Lake(S3Hook(AWS_CONNECTION).get_conn(), settings.bucket)
+        now = Minute.containing(datetime.now(UTC))
+        manifest = newest_before(lake, stream.table.name, now, stream.landing.lookback_hours)
+        return manifest.minute if manifest else None
+
+    findings = look_at_cluster(ClusterHook(KAFKA_CONNECTION).get_conn, stream, newest_sealed)
+    rows = [f.to_dict() for f in findings]
+    ti.xcom_push(key="findings", value=rows)
+    require_healthy(findings)
+    outlet_events[KAFKA_TOPIC].extra = {"findings": rows}
+    return rows

@@ -1,0 +1,29 @@
+"""The provider's admin and producer hooks, building this project's clients from the connection.
+
+Imported by tasks when they run, never by DAG files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.providers.apache.kafka.hooks.client import KafkaAdminClientHook
+from airflow.providers.apache.kafka.hooks.produce import KafkaProducerHook
+
+from ticklake.clients.kafka_admin import KafkaAdmin
+from ticklake.clients.kafka_producer import RecordProducer
+
+
+class ClusterHook(KafkaAdminClientHook):
+    """``get_conn`` is a KafkaAdmin."""
+
+    def _get_client(self, config: Mapping[str, Any]) -> Any:
+        return KafkaAdmin(config)
+
+
+class RecordProducerHook(KafkaProducerHook):
+    """``get_conn`` is a RecordProducer: the settings that exactness needs lie over those of the connection."""
+
+    def _get_client(self, config: Mapping[str, Any]) -> Any:
+        return RecordProducer(config)
