@@ -59,7 +59,7 @@ class KafkaAdmin:
             if len(facts.partitions) == stream.topic.partitions and not facts.unread:
                 return facts
             time.sleep(0.1)
-        return self._with_offsets(facts, stream) if facts.partitions else facts
+        return self._with_offsets(facts, stream)
 
     def _create(self, topic: Topic, brokers: int, *, only_ask: bool) -> float | None:
         """Have the topic created, or (``only_ask``) the request checked: seconds until the controller's answer, or None."""
@@ -101,6 +101,8 @@ class KafkaAdmin:
 
     def _with_offsets(self, facts: ClusterFacts, stream: Stream) -> ClusterFacts:
         """The facts with the topic's settings, log offsets and the group's offsets, all asked for at once."""
+        if not facts.partitions:
+            return facts
         topic, group = stream.topic.name, stream.landing.group
         resource = ConfigResource(ResourceType.TOPIC, topic)
         places = [TopicPartition(topic, p.partition) for p in facts.partitions if p.leader is not None]

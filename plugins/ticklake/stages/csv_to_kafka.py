@@ -179,13 +179,13 @@ def _send(
     report = _REPORT_SECONDS
     while not stop.is_set() and producer.sent < most and (now := time.monotonic() - start) < end:
         due = min(most, now * run.rate + 1) - producer.sent if run.rate else _BATCH
-        batch = list(islice(records, min(int(due), _BATCH)))
-        if due >= 1 and not batch:
-            return
-        for key, value in batch:
+        wanted = producer.sent + min(int(due), _BATCH)
+        for key, value in islice(records, wanted - producer.sent):
             while not producer.send(topic, key, value):
                 if stop.is_set():
                     return
+        if producer.sent < wanted:
+            return  # the records are at their end
         # Short waits: the stop flag is looked at five times a second, and a fast rate comes in small batches.
         ahead = producer.sent / run.rate - now if run.rate else 0.0
         producer.serve(min(max(ahead, 0.005), 0.2) if ahead > 0 else 0)

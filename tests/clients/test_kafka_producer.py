@@ -1,0 +1,100 @@
+"""The producer on a real broker: where records go, what it counts, how it fails."""
+
+import time
+from uuid import uuid4
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.kafka_broker import free_ports
+from ticklake.clients.kafka_producer import PRODUCER_CONFIG, RecordProducer
+from ticklake.core.errors import KafkaError
+
+# Kafka's own test vectors (org.apache.kafka.common.utils.UtilsTest.testMurmur2).
+JAVA_MURMUR2 = {
+    b"21": -973932308,
+    b"foobar": -790332482,
+    b"a-little-bit-long-string": -985981536,
+    b"a-little-bit-longer-string": -1486304829,
+    b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+    b"abc": 479470107,
+}
+
+
+@pytest.fixture
+def topic(kafka_bootstrap: str):
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+
+    def create(**config: str) -> str:
+        name = f"t-{uuid4().hex}"
+        admin.create_topics([NewTopic(name, 6, 1, config=config)])[name].result(10)
+        return name
+
+    return create
+
+
+@pytest.fixture
+def producer(kafka_bootstrap: str) -> RecordProducer:
+    return RecordProducer({"bootstrap.servers": kafka_bootstrap, "group.id": "of a consumer"})
+
+
+@pytest.mark.parametrize("key", JAVA_MURMUR2)
+def test_a_key_goes_to_the_partition_that_kafkas_java_client_chooses(producer, topic, key):
+    assert producer.send(topic(), key, b"{}")
+    producer.finish(10)
+    assert producer.written == {(JAVA_MURMUR2[key] & 0x7FFFFFFF) % 6: 1}
+
+
+def test_it_counts_what_kafka_confirmed_per_partition(producer, topic):
+    name = topic()
+    for n in range(300):
+        assert producer.send(name, str(n).encode(), b"{}")
+    assert producer.sent == 300
+    producer.finish(10)
+    assert producer.written.total() == 300
+    assert len(producer.written) == 6
+
+
+def test_a_record_that_kafka_refuses_fails_with_topic_partition_key_and_reason(producer, topic):
+    name = topic(**{"max.message.bytes": "100"})
+    producer.send(name, b"abc", bytes(range(256)) * 4)
+    with pytest.raises(KafkaError) as error:
+        producer.finish(10)
+    partition = (JAVA_MURMUR2[b"abc"] & 0x7FFFFFFF) % 6
+    assert f"key b'abc' was not delivered to topic {name}, partition {partition}: " in str(error.value)
+    assert "too large" in str(error.value)
+
+
+def test_a_record_too_large_for_the_client_fails_in_the_same_words(producer, topic):
+    with pytest.raises(KafkaError, match="key b'k' was not delivered to topic"):
+        producer.send(topic(), b"k", b"x" * 2_000_000)
+
+
+def test_a_full_queue_is_waited_for_not_an_error(kafka_bootstrap, topic, monkeypatch):
+    monkeypatch.setitem(PRODUCER_CONFIG, "queue.buffering.max.messages", 10)
+    producer = RecordProducer({"bootstrap.servers": kafka_bootstrap})
+    name = topic()
+    refused = 0
+    for n in range(200):
+        while not producer.send(name, str(n).encode(), b"{}"):
+            refused += 1
+    producer.finish(10)
+    assert refused
+    assert producer.written.total() == 200
+
+
+def test_records_that_nobody_confirms_are_counted_in_words_and_in_time():
+    (port,) = free_ports(1)
+    producer = RecordProducer({"bootstrap.servers": f"127.0.0.1:{port}"})
+    producer.send("t", b"k", b"{}")
+    start = time.monotonic()
+    with pytest.raises(KafkaError) as error:
+        producer.finish(1)
+    assert time.monotonic() - start < 2
+    assert "1 records were not confirmed within 1 s" in str(error.value)
+    assert "Connection refused" in str(error.value)
+
+
+def test_the_connection_cannot_weaken_the_delivery(kafka_bootstrap):
+    """With acks=1 the idempotent producer would not even start: ours lie over the connection's."""
+    RecordProducer({"bootstrap.servers": kafka_bootstrap, "acks": "1", "enable.idempotence": False})

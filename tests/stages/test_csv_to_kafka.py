@@ -1,0 +1,232 @@
+"""The producing loop on a real broker: what is read back is what the run was asked for."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Timer
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+from ticklake.clients.kafka_admin import KafkaAdmin
+from ticklake.clients.kafka_producer import RecordProducer
+from ticklake.core.errors import InputError, KafkaError, SettingsError
+from ticklake.core.settings import Settings, Stream
+from ticklake.core.ticks import COLUMNS
+from ticklake.stages import csv_to_kafka
+from ticklake.stages.csv_to_kafka import Produced, ProducerRun, produce_ticks
+
+CSV = Settings.from_env({"TICKLAKE_BUCKET": "any"}).csv
+PARAMS = {"mode": "replay", "rate": 0, "seconds": 60, "seed": None, "endless": False, "record": None}
+
+
+@pytest.fixture
+def stream(kafka_bootstrap: str) -> Stream:
+    whole = Stream.from_toml(Path("include/streams/stock_ticks.toml"))
+    own = replace(whole, topic=replace(whole.topic, name=f"t-{uuid4().hex}"))
+    KafkaAdmin({"bootstrap.servers": kafka_bootstrap}).look(own)  # creates it and waits until it answers
+    return own
+
+
+@pytest.fixture
+def produce(kafka_bootstrap: str, stream: Stream) -> Callable[..., Produced]:
+    def run(csv: Path = CSV, stop: Event | None = None, give_way: Callable[[], bool] = bool, **params: Any) -> Produced:
+        producer = RecordProducer({"bootstrap.servers": kafka_bootstrap})
+        asked = ProducerRun.from_params({**PARAMS, **params})
+        return produce_ticks(producer, stream, csv, asked, stop or Event(), give_way)
+
+    return run
+
+
+@pytest.fixture
+def topic_records(kafka_bootstrap: str, stream: Stream) -> Callable[[], list[tuple[int, str, dict]]]:
+    """Reads the whole topic: (partition, key, value) of each record, in order of partition and offset."""
+
+    def read() -> list[tuple[int, str, dict]]:
+        consumer = Consumer({"bootstrap.servers": kafka_bootstrap, "group.id": "t", "enable.auto.commit": False})
+        places = [TopicPartition(stream.topic.name, p, 0) for p in range(6)]
+        count = sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+        consumer.assign(places)
+        found = []
+        while len(found) < count:
+            found += consumer.consume(10_000, timeout=0.1)
+        consumer.close()
+        found.sort(key=lambda m: (m.partition(), m.offset()))
+        return [(m.partition(), m.key().decode(), json.loads(m.value())) for m in found]
+
+    return read
+
+
+def small_csv(tmp_path: Path, *rows: str) -> Path:
+    path = tmp_path / "small.csv"
+    path.write_text("\n".join([",".join(COLUMNS), *rows, ""]))
+    return path
+
+
+def tick_row(index: str, day: int = 1) -> str:
+    return f"{index},2021-05-{day:02d},1.5,2.5,0.5,1.5,1.5,7,1.5"
+
+
+def test_replay_writes_each_row_once_keyed_by_index_and_in_the_files_order(produce, topic_records, tmp_path):
+    names = ["HSI", "NYA", "HSI", "IXIC", "HSI"]
+    done = produce(small_csv(tmp_path, *[tick_row(name, day) for day, name in enumerate(names, 1)]))
+    records = topic_records()
+    assert done.records == len(records) == 5
+    assert all(key == value["Index"] and list(value) == list(COLUMNS) for _, key, value in records)
+    assert [v["Date"] for _, key, v in records if key == "HSI"] == ["2021-05-01", "2021-05-03", "2021-05-05"]
+
+
+def test_replay_of_the_whole_file_counts_what_is_in_the_topic(produce, topic_records):
+    done = produce()
+    counts: dict[int, int] = {}
+    for partition, _, _ in topic_records():
+        counts[partition] = counts.get(partition, 0) + 1
+    assert done.per_partition == counts
+    assert done.records == 20_000
+
+
+def test_endless_replay_begins_again(produce, tmp_path):
+    assert produce(small_csv(tmp_path, tick_row("HSI")), endless=True, rate=50, seconds=1).records == 50
+
+
+def test_sample_chooses_random_rows_and_the_same_ones_for_the_same_seed(produce, topic_records):
+    produce(mode="sample", rate=400, seconds=1, seed=3)
+    first = topic_records()
+    assert len({(key, value["Date"]) for _, key, value in first}) > 300
+    produce(mode="sample", rate=400, seconds=1, seed=3)
+    both = topic_records()
+    assert len(both) == 2 * len(first)
+    assert all(sum(r == record for r in both) == 2 * sum(r == record for r in first) for record in first[:20])
+
+
+def test_without_a_seed_each_run_chooses_others(produce, topic_records):
+    produce(mode="sample", rate=50, seconds=1)
+    first = topic_records()
+    produce(mode="sample", rate=50, seconds=1)
+    assert topic_records() != sorted([*first, *first], key=str)
+
+
+def test_the_rate_is_exact_over_the_run_however_long_single_steps_take(produce, monkeypatch):
+    serve, calls = RecordProducer.serve, []
+
+    def slow(self: RecordProducer, seconds: float) -> None:
+        calls.append(seconds)
+        time.sleep(0.15)
+        serve(self, seconds)
+
+    monkeypatch.setattr(RecordProducer, "serve", slow)
+    done = produce(mode="sample", rate=100, seconds=2)
+    assert done.records == 200
+    assert 1.8 < done.seconds < 2.6
+    assert len(calls) < 20  # each step really was slow
+
+
+def test_a_slow_rate_spreads_its_records_over_the_run(produce, kafka_bootstrap):
+    start = time.monotonic()
+    assert produce(mode="sample", rate=2, seconds=2).records == 4
+    assert 1.4 < time.monotonic() - start < 2.5
+
+
+def test_as_fast_as_possible_ends_with_the_run_length(produce):
+    done = produce(mode="sample", rate=0, seconds=1)
+    assert done.records > 20_000
+    assert done.seconds < 3
+
+
+@pytest.mark.parametrize("rate", [0, 1])
+def test_the_stop_flag_ends_the_loop_within_two_seconds_with_everything_flushed(produce, topic_records, rate):
+    stop, at = Event(), []
+    timer = Timer(0.6, lambda: (at.append(time.monotonic()), stop.set()))
+    timer.start()
+    done = produce(stop=stop, mode="sample", rate=rate, seconds=60)
+    assert time.monotonic() - at[0] < 2
+    assert done.records == len(topic_records()) > 0
+
+
+def test_progress_is_logged_and_a_waiting_run_is_given_way(produce, monkeypatch, caplog):
+    monkeypatch.setattr(csv_to_kafka, "_REPORT_SECONDS", 0.5)
+    asked = iter([False, True])
+    with caplog.at_level(logging.INFO):
+        done = produce(give_way=lambda: next(asked), mode="sample", rate=10, seconds=60)
+    assert done.seconds < 3
+    lines = [r.getMessage() for r in caplog.records]
+    assert sum("records sent" in line for line in lines) == 2
+    assert "partition  records" in lines[-1]
+
+
+def test_a_typed_record_is_sent_once_and_nothing_else(produce, topic_records):
+    done = produce(mode="sample", rate=1, record={"Index": "HSI", "Date": "2021-05-31", "Close": 5})
+    ((_, key, value),) = topic_records()
+    assert (done.records, key, value["Close"], value["Volume"]) == (1, "HSI", 5.0, None)
+    assert list(value) == list(COLUMNS)
+
+
+def test_blank_rows_are_counted(produce, tmp_path):
+    assert produce(small_csv(tmp_path, tick_row("HSI"), ",,,,,,,,", "")).blank_rows == 2
+
+
+def test_what_came_before_an_unreadable_line_is_written(produce, topic_records, tmp_path):
+    with pytest.raises(InputError, match="line 3, column Date"):
+        produce(small_csv(tmp_path, tick_row("HSI"), tick_row("HSI", 99)))
+    assert len(topic_records()) == 1
+
+
+@pytest.mark.parametrize("mode", ["sample", "replay"])
+def test_a_file_without_rows_is_an_error_not_an_endless_loop(produce, tmp_path, mode):
+    with pytest.raises(InputError, match="has no rows but its header"):
+        produce(small_csv(tmp_path), mode=mode, endless=True)
+
+
+def test_a_delivery_failure_fails_the_run_at_once(produce, stream, kafka_bootstrap):
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    entry = ConfigEntry("max.message.bytes", "100", incremental_operation=AlterConfigOpType.SET)
+    topic = ConfigResource(ResourceType.TOPIC, stream.topic.name, incremental_configs=[entry])
+    admin.incremental_alter_configs([topic])[topic].result(10)
+    start = time.monotonic()
+    with pytest.raises(KafkaError, match=f"not delivered to topic {stream.topic.name}, partition .*too large"):
+        produce(mode="sample", rate=10)
+    assert time.monotonic() - start < 5
+
+
+def test_the_result_is_plain_for_xcom():
+    assert Produced({3: 2, 0: 1}, 1.26, 4).to_dict() == {
+        "records": 3,
+        "per_partition": {"0": 1, "3": 2},
+        "seconds": 1.3,
+        "blank_rows": 4,
+    }
+
+
+def test_a_key_column_that_ticks_do_not_have_is_named(produce, stream, kafka_bootstrap):
+    other = replace(stream, table=replace(stream.table, key_column="Symbol"))
+    run = ProducerRun.from_params(PARAMS)
+    with pytest.raises(SettingsError, match="key_column = 'Symbol'"):
+        produce_ticks(RecordProducer({"bootstrap.servers": kafka_bootstrap}), other, CSV, run, Event())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "random"),
+        ("mode", None),
+        ("rate", -1),
+        ("rate", "5"),
+        ("rate", True),
+        ("rate", float("nan")),
+        ("seconds", 0),
+        ("seconds", None),
+        ("seed", 1.5),
+        ("endless", "no"),
+        ("record", "HSI"),
+        ("record", {"Index": "HSI"}),
+    ],
+)
+def test_a_wrong_param_is_named(name, value):
+    with pytest.raises(SettingsError, match=f"^{name}"):
+        ProducerRun.from_params({**PARAMS, name: value})
