@@ -97,4 +97,4 @@ def test_records_that_nobody_confirms_are_counted_in_words_and_in_time():
 
 def test_the_connection_cannot_weaken_the_delivery(kafka_bootstrap):
     """With acks=1 the idempotent producer would not even start: ours lie over the connection's."""
-    RecordProducer({"bootstrap.servers": kafka_bootstrap, "acks": "1", "enable.idempotence": False})
+    RecordProducer({"bootstrap.servers": kafka_bootstrap, "acks": "1"})
