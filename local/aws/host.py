@@ -1,0 +1,177 @@
+"""The only module that touches ministack: which of its parts are replaced, and how its stores are read and written.
+
+Ministack is pinned, and every name used here is checked when the stand-in starts.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any
+
+from ministack import app as ministack_app
+from ministack.core import responses
+from ministack.core.concurrency import spawn_background
+from ministack.services import athena, cloudformation, glue, s3
+from ministack.services.cloudformation import provisioners
+
+Reply = tuple[int, dict[str, str], bytes]
+Handler = Callable[[dict[str, Any]], Reply]
+
+app = ministack_app.app
+new_id: Callable[[], str] = responses.new_uuid
+
+
+class HostError(Exception):
+    """Ministack answered a call of ours with an error."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(f"{code}: {message}")
+
+
+def replace(module: Any, name: str, handler: Any) -> None:
+    """Put our function in the place of one of ministack's; fails when this ministack has none of that name."""
+    if not callable(getattr(module, name, None)):
+        raise RuntimeError(f"ministack has no {module.__name__}.{name}: local/aws was written for another version.")
+    setattr(module, name, handler)
+
+
+def reply(data: dict[str, Any]) -> Reply:
+    """A successful JSON answer."""
+    answer: Reply = responses.json_response(data)
+    return answer
+
+
+def refuse(code: str, message: str, **extra: Any) -> Reply:
+    """An error as the JSON services of AWS give it, status 400."""
+    answer: Reply = responses.error_response_json(code, message, 400, extra=extra or None)
+    return answer
+
+
+def call(handler: Handler, data: dict[str, Any]) -> dict[str, Any]:
+    """Call one of ministack's handlers in process; raises HostError."""
+    status, _, body = handler(data)
+    answer: dict[str, Any] = json.loads(body or b"{}")
+    if status >= 400:
+        raise HostError(answer.get("__type", str(status)), answer.get("message") or answer.get("Message") or "")
+    return answer
+
+
+def in_background(function: Callable[..., None], *args: Any, name: str) -> None:
+    """Run in a thread of its own, for the account and region of the request at hand."""
+    spawn_background(function, *args, thread_name=name)
+
+
+def submit(pool: Executor, function: Callable[..., Any], *args: Any) -> Future[Any]:
+    """Run in a pool, for the account and region of the request at hand."""
+    return pool.submit(contextvars.copy_context().run, function, *args)
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """A current S3 object: its key, size in bytes, etag, and the file that holds its bytes."""
+
+    key: str
+    size: int
+    etag: str
+    path: str
+
+
+def has_bucket(bucket: str) -> bool:
+    """Whether the account has the bucket."""
+    return s3._buckets.get(bucket) is not None
+
+
+def list_keys(bucket: str, prefix: str) -> list[str]:
+    """Keys under a prefix, sorted. Uploads under way are not among them: S3 shows an object when it is whole."""
+    return sorted(k for k in list(_objects(bucket)) if k.startswith(prefix))
+
+
+def stored(bucket: str, keys: Iterable[str]) -> list[StoredObject]:
+    """The objects of these keys; one that was deleted meanwhile is left out."""
+    objects = _objects(bucket)
+    found = ((k, objects.get(k)) for k in keys)
+    return [StoredObject(k, o["size"], o["etag"], s3._object_disk_path(bucket, k)) for k, o in found if o is not None]
+
+
+def count_and_bytes(bucket: str, keys: Iterable[str]) -> tuple[int, int]:
+    """How many of these keys are there, and their size together."""
+    objects = _objects(bucket)
+    sizes = [o["size"] for o in (objects.get(k) for k in keys) if o is not None]
+    return len(sizes), sum(sizes)
+
+
+def _objects(bucket: str) -> dict[str, dict[str, Any]]:
+    record = s3._buckets.get(bucket)
+    return {} if record is None else record["objects"]
+
+
+def put_object(bucket: str, key: str, body: bytes, content_type: str) -> None:
+    """Write an object, as a PUT would; raises HostError. Only on the event loop, where ministack writes too."""
+    status, _, answer = s3._put_object(bucket, key, body, {"content-type": content_type})
+    if status >= 300:
+        raise HostError("S3", f"{status} writing s3://{bucket}/{key}: {answer.decode(errors='replace')}")
+
+
+def get_object(bucket: str, key: str) -> bytes | None:
+    """The bytes of an object, None when it is not there."""
+    body: bytes | None = s3._get_object_data(bucket, key)
+    return body
+
+
+def crawler(name: str) -> dict[str, Any] | None:
+    """Ministack's record of a crawler, to be changed in place."""
+    record: dict[str, Any] | None = glue._crawlers.get(name)
+    return record
+
+
+def table(database: str, name: str) -> dict[str, Any] | None:
+    """A table of the Glue catalog."""
+    record: dict[str, Any] | None = glue._tables.get(f"{database}/{name}")
+    return record
+
+
+def tables(database: str) -> list[dict[str, Any]]:
+    """All tables of a database, by name."""
+    return sorted(
+        (t for t in list(glue._tables.values()) if t["DatabaseName"] == database), key=lambda t: str(t["Name"])
+    )
+
+
+def databases() -> list[str]:
+    """Names of the databases of the catalog."""
+    return sorted(glue._databases)
+
+
+def partitions(database: str, name: str) -> list[dict[str, Any]]:
+    """The registered partitions of a table; a list of its own, of ministack's records."""
+    return list(glue._partitions.get(f"{database}/{name}", []))
+
+
+def executions() -> Any:
+    """Ministack's query executions: a dictionary by id, of this account and region."""
+    return athena._executions
+
+
+def workgroup(name: str) -> dict[str, Any] | None:
+    """An Athena workgroup."""
+    record: dict[str, Any] | None = athena._workgroups.get(name)
+    return record
+
+
+def states() -> dict[str, Callable[[], Any]]:
+    """What ministack saves when it stops: a name and how to get the state, per service in use."""
+    names: dict[str, Callable[[], Any]] = ministack_app._build_persistence_save_dict()
+    return names
+
+
+def everyones(store: Any) -> list[dict[str, Any]]:
+    """The records of all accounts and regions in one of ministack's stores."""
+    return list(store._data.values())
+
+
+__all__ = ["athena", "cloudformation", "glue", "provisioners", "s3"]
