@@ -24,6 +24,8 @@ Lookup = Callable[[str, str], Table | None]
 Databases = Callable[[], list[str]]
 Output = tuple[str, str]  # a column's name and family
 
+_FIRST_MARK, _LAST_MARK = "\ue000", "\uf8ff"
+
 
 class MalformedQueryError(Exception):
     """Athena does not take the query at all: StartQueryExecution answers InvalidRequestException."""
@@ -50,9 +52,11 @@ class Query:
 def parse(text: str) -> Any:
     """The syntax tree of one query; raises MalformedQueryError."""
     try:
-        if any(t.token_type == TokenType.DCOLON for t in sqlglot.tokenize(text, dialect="athena")):
+        tokens = sqlglot.tokenize(text, dialect="athena")
+        if any(t.token_type == TokenType.DCOLON for t in tokens):
             raise MalformedQueryError("mismatched input '::': Athena casts with CAST(x AS type)")
-        trees = [t for t in sqlglot.parse(text, dialect="athena") if t is not None]
+        marks = [t.start for t in tokens if t.token_type == TokenType.PLACEHOLDER]
+        trees = [t for t in sqlglot.parse(_numbered(text, marks), dialect="athena") if t is not None]
     except SqlglotError as e:
         places = getattr(e, "errors", None) or [{}]
         line, column = places[0].get("line", 1), places[0].get("col", 1)
@@ -63,7 +67,24 @@ def parse(text: str) -> Any:
     if not isinstance(trees[0], exp.Query):
         word = text.split()[0]
         raise MalformedQueryError(f"line 1:1: mismatched input '{word}'. Expecting a query or a statement")
+    for column in list(trees[0].find_all(exp.Column)):
+        if len(column.name) == 1 and _FIRST_MARK <= column.name <= _LAST_MARK:
+            mark = exp.Placeholder()
+            mark.meta["start"] = ord(column.name) - ord(_FIRST_MARK)
+            column.replace(mark)
     return trees[0]
+
+
+def _numbered(text: str, marks: list[int]) -> str:
+    """The query with each question mark replaced by a letter for private use, counted upwards.
+
+    A tree does not say in which order its question marks stood in the text; columns of these names do, and one letter
+    for one leaves every place in the text where it was.
+    """
+    letters = list(text)
+    for n, position in enumerate(marks):
+        letters[position] = chr(ord(_FIRST_MARK) + n)
+    return "".join(letters)
 
 
 def translate(tree: Any, database: str, parameters: Sequence[str], lookup: Lookup, databases: Databases) -> Query:
