@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.aws_stand_in import running_aws
 from tests.kafka_broker import running_kafka
 
 
@@ -12,3 +13,10 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``127.0.0.1:port`` of one real Kafka broker, shared by all tests: use topics of your own."""
     with running_kafka(tmp_path_factory.mktemp("kafka")) as bootstrap:
         yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the embedded AWS, shared by all tests: use buckets, databases and crawlers of your own."""
+    with running_aws(tmp_path_factory.mktemp("aws")) as endpoint:
+        yield endpoint

@@ -6,7 +6,7 @@ boto3's own retries stand behind every call; the client is made by the caller (A
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,6 +78,36 @@ class Lake:
                 raise self._error("write", key, e) from e
             else:
                 return True
+        raise LakeError(f"s3://{self.bucket}/{key} is being written by others all the time.", "Try again.")
+
+    def update(self, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Replace an object by what ``change`` makes of it (None: there is none yet); returns what lies there now.
+
+        Nobody's change is lost: when another writer comes between (``If-Match``), ``change`` is called again with his.
+        """
+        for pause in (0.0, *_CONFLICT_PAUSES):
+            time.sleep(pause)
+            try:
+                found = self._client.get_object(Bucket=self.bucket, Key=key)
+                before, condition = found["Body"].read(), {"IfMatch": found["ETag"]}
+            except ClientError as e:
+                if _code(e) not in {"NoSuchKey", "404"}:
+                    raise self._error("read", key, e) from e
+                before, condition = None, {"IfNoneMatch": "*"}
+            except BotoCoreError as e:
+                raise self._error("read", key, e) from e
+            after = change(before)
+            if after == before:
+                return after
+            try:
+                self._client.put_object(Bucket=self.bucket, Key=key, Body=after, **condition)
+            except ClientError as e:
+                if _code(e) not in {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}:
+                    raise self._error("write", key, e) from e
+            except BotoCoreError as e:
+                raise self._error("write", key, e) from e
+            else:
+                return after
         raise LakeError(f"s3://{self.bucket}/{key} is being written by others all the time.", "Try again.")
 
     def head(self, key: str) -> tuple[int, str | None] | None:

@@ -5,6 +5,8 @@
     manifests/<table>/dt=2026-11-22/1005.json
     curated/<table>/dt=2026-11-22/hr=10/….parquet
     counts/<table>/dt=2026-11-22/hr=10/<query>.json
+    counts/<table>/dt=2026-11-22/hours.json
+    counts/<table>/totals.json
     athena-results/
 
 An object's key names its content (minute, Kafka partition, first offset, end offset exclusive), so whoever writes
@@ -90,6 +92,16 @@ def manifest_minute(key: str) -> Minute:
 def counts_key(table: str, hour: Hour, query: str) -> str:
     """Key of a count query's newest answer for an hour."""
     return f"{hour_prefix('counts', table, hour)}{query}.json"
+
+
+def day_counts_key(table: str, hour: Hour) -> str:
+    """Key of the tallies of all hours of the hour's day."""
+    return f"counts/{table}/dt={hour.dt}/hours.json"
+
+
+def total_counts_key(table: str) -> str:
+    """Key of the tallies of all days."""
+    return f"counts/{table}/totals.json"
 
 
 def _minute(day: str, hour: str, minute: str, key: str) -> Minute:

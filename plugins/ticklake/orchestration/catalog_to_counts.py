@@ -1,0 +1,129 @@
+"""The task of ``catalog_to_counts``: waits for the hour in the catalog without a worker, then counts it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import TaskDeferralTimeout
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from ticklake.core.errors import LakeError
+from ticklake.core.minute import Hour
+from ticklake.core.settings import AWS_CONNECTION, Settings, Stream
+from ticklake.orchestration.assets import COUNTED_HOURS
+from ticklake.orchestration.run_key import hour_of
+
+# An hour that missed its own crawl is found by the next hour's: wait until that has surely been.
+_PATIENCE = timedelta(minutes=75)
+_LOOK_EVERY = 5.0  # seconds
+
+
+class CountHourOperator(BaseOperator):
+    """Counts the run's hour in Athena and compares it with the manifests.
+
+    One look says whether the hour is in the catalog: it is for all but the first minutes of an hour, and then counting begins
+    at once, in the same process. Otherwise the triggerer looks on, no worker is held. An hour in which nothing was landed has
+    no partition, ever: it is not waited for.
+    """
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Count the hour, or wait for it to be in the catalog; returns the summary that the asset event carries."""
+        # Imported here: each of these costs the DAG's parsing tenths of a second.
+        from airflow.providers.amazon.aws.hooks.athena import AthenaHook
+        from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        from ticklake.clients import glue
+        from ticklake.clients.athena import Athena
+        from ticklake.clients.s3 import Lake
+        from ticklake.core.keys import ATHENA_RESULTS
+        from ticklake.stages.catalog_to_counts import count_everything, count_hour, landed_in, queries
+
+        settings = Settings.from_env()
+        hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
+        lake = Lake(S3Hook(aws_conn_id=AWS_CONNECTION).get_conn(), settings.bucket)
+        catalog = GlueCatalogHook(aws_conn_id=AWS_CONNECTION).get_conn()  # type: ignore[no-untyped-call]
+        if not glue.has_hour(catalog, settings.glue_database, table, hour) and landed_in(lake, table, hour).records:
+            self.log.info("The hour %s is not in the catalog yet: waiting for s3_to_catalog.", hour)
+            self.defer(
+                trigger=HourInCatalogTrigger(settings.glue_database, table, hour.key),
+                method_name="execute_complete",
+                timeout=_PATIENCE,
+            )
+        athena = Athena(
+            AthenaHook(aws_conn_id=AWS_CONNECTION).get_conn(),
+            settings.glue_database,
+            settings.workgroup,
+            f"s3://{settings.bucket}/{ATHENA_RESULTS}/",
+        )
+        counted = count_hour(lake, athena, table, queries(settings.sql / "counts"), hour)
+        if context["params"].get("full"):
+            count_everything(athena, table, (settings.sql / "counts" / "full" / "rows.sql").read_text(encoding="utf-8"))
+        summary = counted.summary()
+        event = context["outlet_events"][COUNTED_HOURS]
+        event.extra = summary
+        event.add_partitions(hour.key)
+        return summary
+
+    def execute_complete(self, context: Any, event: str) -> dict[str, Any]:
+        """Count after the wait; ``event`` is the hour's key."""
+        self.log.info("The hour %s is in the catalog.", event)
+        return self.execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
+        """Go on after the wait; raises LakeError when it was in vain."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout as e:
+            hour = hour_of(context)
+            raise LakeError(
+                f"The hour {hour} was landed and is still not in the catalog after {_PATIENCE}.",
+                f"See the runs of s3_to_catalog, then: airflow backfill create --dag-id s3_to_catalog "
+                f"--from-date {hour}:00 --to-date {hour}:00",
+            ) from e
+
+
+class HourInCatalogTrigger(BaseTrigger):
+    """Fires when the hour's partition is in the catalog.
+
+    The provider's ``GlueCatalogPartitionTrigger`` fails while the table itself is missing, and so every lake begins.
+
+    Args:
+        database: name of the Glue database.
+        table: name of the table.
+        hour: key of the hour.
+    """
+
+    def __init__(self, database: str, table: str, hour: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.database, self.table, self.hour = database, table, hour
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Path of this class and its arguments, as Airflow stores them."""
+        return f"{__name__}.{type(self).__qualname__}", {
+            "database": self.database,
+            "table": self.table,
+            "hour": self.hour,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look every few seconds; the event is the hour's key."""
+        from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
+
+        hour = Hour.parse(self.hour)
+        hook = GlueCatalogHook(aws_conn_id=AWS_CONNECTION)  # type: ignore[no-untyped-call]
+        async with await hook.get_async_conn() as glue:  # type: ignore[no-untyped-call]
+            while True:
+                try:
+                    await glue.get_partition(
+                        DatabaseName=self.database, TableName=self.table, PartitionValues=[hour.dt, hour.hr]
+                    )
+                except glue.exceptions.EntityNotFoundException:
+                    await asyncio.sleep(_LOOK_EVERY)
+                else:
+                    yield TriggerEvent(self.hour)  # type: ignore[no-untyped-call]
+                    return

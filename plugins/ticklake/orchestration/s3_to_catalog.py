@@ -1,0 +1,86 @@
+"""The two tasks of ``s3_to_catalog``: the provider's S3 sensor and crawler operator, each with one rule added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
+from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+
+from ticklake.core.keys import RAW, hour_prefix
+from ticklake.core.settings import AWS_CONNECTION, Settings, Stream
+from ticklake.orchestration.assets import CATALOGUED_HOURS
+from ticklake.orchestration.run_key import hour_of
+
+
+class FirstObjectSensor(S3KeySensor):
+    """Waits for the run's hour to have an object under ``raw/``; skips when the hour ends without one.
+
+    It waits in the triggerer, no worker is held. One look is one listing of one page: the pattern ends where its wildcard
+    begins. An error of S3 is a failure and retried, not a skip: so this is not ``soft_fail``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(bucket_key="", wildcard_match=True, deferrable=True, aws_conn_id=AWS_CONNECTION, **kwargs)
+
+    def execute(self, context: Any) -> None:
+        """Look once; then wait in the triggerer as long as an object may come."""
+        from ticklake.stages.s3_to_catalog import seconds_to_wait
+
+        settings = Settings.from_env()
+        hour = hour_of(context)
+        self.bucket_name = settings.bucket
+        self.bucket_key = hour_prefix(RAW, Stream.from_toml(settings.stream).table.name, hour) + "*"
+        if self.poke(context):
+            return
+        self.timeout = seconds_to_wait(hour, datetime.now(UTC))
+        if not self.timeout:
+            raise AirflowSkipException(
+                f"The hour {hour} is over and has no object in s3://{self.bucket_name}/{self.bucket_key}."
+            )
+        self._defer()
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
+        """Go on after the wait: its end without an object is a skip."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSensorTimeout as e:
+            raise AirflowSkipException(f"The hour {hour_of(context)} has ended without an object.") from e
+
+
+class CatalogHourOperator(GlueCrawlerRunOperator):
+    """Runs the crawler, or goes along with its run under way, and checks that the run's hour is in the catalog.
+
+    Both in one task, so that a retry crawls again: a run under way may have passed the hour before its first object came.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            crawler_name="", fail_on_already_running=False, deferrable=True, aws_conn_id=AWS_CONNECTION, **kwargs
+        )
+
+    def execute(self, context: Any) -> str:
+        """Start the crawler and wait for it in the triggerer."""
+        self.crawler_name = Settings.from_env().crawler
+        return str(super().execute(context))
+
+    def execute_complete(self, context: Any, event: dict[str, Any] | None = None) -> str:
+        """Check the hour after the crawl and announce it; raises LakeError when the crawl did not find it."""
+        from ticklake.stages.s3_to_catalog import check_hour
+
+        super().execute_complete(context, event)
+        settings = Settings.from_env()
+        hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
+        check_hour(self.hook.get_conn(), settings.glue_database, table, hour, settings.crawler)
+        announce(context, {"crawler": settings.crawler, "table": f"{settings.glue_database}.{table}"}, hour.key)
+        return hour.key
+
+
+def announce(context: Mapping[str, Any], extra: dict[str, Any], key: str) -> None:
+    """Emit the hour's asset event; the key is named because a run by ``airflow dags test`` has none of its own."""
+    event = context["outlet_events"][CATALOGUED_HOURS]
+    event.extra = extra
+    event.add_partitions(key)

@@ -1,0 +1,8 @@
+import pytest
+
+from tests.catalogued import Catalogued, new_lake
+
+
+@pytest.fixture
+def catalogued(aws_endpoint: str) -> Catalogued:
+    return new_lake(aws_endpoint)

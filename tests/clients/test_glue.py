@@ -1,0 +1,32 @@
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.catalogued import TABLE, Catalogued
+from tests.landed import land
+from ticklake.clients.glue import has_hour
+from ticklake.core.errors import LakeError
+from ticklake.core.minute import Hour
+
+HOUR = Hour.parse("2026-11-22T10")
+
+
+def test_an_hour_is_in_the_catalog_after_the_crawl_that_finds_it(catalogued: Catalogued):
+    land(catalogued.lake, TABLE, "2026-11-22T10:00", {0: (0, 3)})
+    assert not has_hour(catalogued.glue, catalogued.name, TABLE, HOUR)  # not even the table is
+    catalogued.crawl()
+    assert has_hour(catalogued.glue, catalogued.name, TABLE, HOUR)
+    assert not has_hour(catalogued.glue, catalogued.name, TABLE, HOUR.plus(1))
+
+
+def test_a_glue_that_does_not_answer_is_not_a_missing_hour():
+    away = boto3.client(
+        "glue",
+        endpoint_url="http://127.0.0.1:9",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"max_attempts": 0}),
+    )
+    with pytest.raises(LakeError, match=r"ticks has the hour 2026-11-22T10"):
+        has_hour(away, "db", TABLE, HOUR)
