@@ -69,6 +69,8 @@ def main() -> None:
         asyncio.run(serve(application(), config))
     except OSError as e:
         sys.exit(f"The AWS stand-in cannot listen on {HOST}:{args.port}: {e.strerror or e}. Choose another --port.")
+    logging.shutdown()
+    os._exit(0)  # all state is written; a query that still computes must not hold the process
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -68,9 +69,7 @@ def start(request: dict[str, Any]) -> Reply:
     host.executions()[identity] = execution
     _running[identity] = job
     _forget_old()
-    task = asyncio.get_running_loop().create_task(_run(execution, job))
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    _in_task(_run(execution, job))
     return host.reply({"QueryExecutionId": identity})
 
 
@@ -112,9 +111,7 @@ def stop(request: dict[str, Any]) -> Reply:
         return _not_found(request)
     if execution["Status"]["State"] in ("QUEUED", "RUNNING"):
         _end(execution, "CANCELLED", "Query cancelled by user")
-        job = _running.get(identity)
-        if job is not None:
-            job.stop()
+        _in_task(_stop(identity))
     return host.reply({})
 
 
@@ -179,6 +176,19 @@ def _execution(request: dict[str, Any], is_query: bool, workgroup: str, location
         "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": version},
         "_token": request.get("ClientRequestToken"),
     }
+
+
+def _in_task(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _stop(identity: str) -> None:
+    """An interrupt that comes between two steps of a query is lost: repeat it until the query is gone."""
+    while identity in _running:
+        _running[identity].stop()
+        await asyncio.sleep(0.05)
 
 
 async def _run(execution: dict[str, Any], job: Job) -> None:

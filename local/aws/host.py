@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import json
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from ministack.services.cloudformation import provisioners
 
 Reply = tuple[int, dict[str, str], bytes]
 Handler = Callable[[dict[str, Any]], Reply]
+
+_WRITING_SECONDS = 10.0
 
 app = ministack_app.app
 new_id: Callable[[], str] = responses.new_uuid
@@ -94,8 +97,18 @@ def list_keys(bucket: str, prefix: str) -> list[str]:
 def stored(bucket: str, keys: Iterable[str]) -> list[StoredObject]:
     """The objects of these keys; one that was deleted meanwhile is left out."""
     objects = _objects(bucket)
-    found = ((k, objects.get(k)) for k in keys)
+    found = ((k, _on_disk(objects, k)) for k in keys)
     return [StoredObject(k, o["size"], o["etag"], s3._object_disk_path(bucket, k)) for k, o in found if o is not None]
+
+
+def _on_disk(objects: dict[str, dict[str, Any]], key: str) -> dict[str, Any] | None:
+    """Ministack lists an object a moment before its file is whole, and holds its bytes in the record until then."""
+    deadline = time.monotonic() + _WRITING_SECONDS
+    while (record := objects.get(key)) is not None and record["body"] is not None:
+        if time.monotonic() > deadline:
+            raise HostError("InternalError", f"{key} does not get on disk")
+        time.sleep(0.001)
+    return record
 
 
 def count_and_bytes(bucket: str, keys: Iterable[str]) -> tuple[int, int]:

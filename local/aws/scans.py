@@ -133,7 +133,8 @@ def _look_through(connection: Any, files: list[StoredObject], compression: str) 
         """
         SELECT filename,
                count(*) FILTER (line IS NULL OR trim(line) = ''),
-               first(line) FILTER (NOT coalesce(json_valid(line) AND json_type(line) = 'OBJECT', trim(line) = '', true)),
+               first(line) FILTER (CASE WHEN trim(line) = '' OR line IS NULL THEN false
+                                        WHEN json_valid(line) THEN json_type(line) <> 'OBJECT' ELSE true END),
                list_distinct(flatten(list(DISTINCT CASE WHEN json_valid(line) THEN json_keys(line) END)))
         FROM read_csv($paths, auto_detect=false, header=false, columns={line: 'VARCHAR'}, delim='\x01', quote='',
                       escape='', comment='', filename=true, max_line_size=67108864, compression=$compression)

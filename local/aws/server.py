@@ -43,8 +43,9 @@ def application() -> App:
         changed = changed_by(scope) if scope["type"] == "http" else frozenset()
 
         async def send_when_saved(message: Message) -> None:
-            if changed and message["type"] == "http.response.start" and message["status"] < 400:
+            if message["type"] == "http.response.start" and message["status"] < 400:
                 await saver.save(changed)
+                await saver.catch_up()
             await send(message)
 
         await host.app(scope, receive, send_when_saved)
@@ -98,31 +99,38 @@ class Saver:
     def __init__(self) -> None:
         self._todo: set[str] = set()
         self._writing = asyncio.Lock()
+        self._saved_activity: tuple[Any, ...] = ((), (), ())
 
     async def save(self, names: Iterable[str]) -> None:
         """Return when every change to these states that was made before the call is on disk."""
         self._todo.update(names)
+        if not self._todo:
+            return
         async with self._writing:
             todo, self._todo = self._todo, set()
             if todo:
                 await asyncio.to_thread(_write, frozenset(todo))
 
+    async def catch_up(self) -> None:
+        """Save what crawls, queries and stacks have come to since: nobody is told of an end that is not on disk."""
+        now = _activity()
+        if now != self._saved_activity:
+            await self.save(_EVERYTHING)
+            self._saved_activity = now
+
 
 async def _save_regularly(saver: Saver) -> None:
-    before: tuple[Any, ...] = ()
     while True:
         await asyncio.sleep(_INTERVAL)
-        now = _activity()
-        if now != before:
-            await saver.save(_EVERYTHING)
-        before = now
+        await saver.catch_up()
 
 
 def _activity() -> tuple[Any, ...]:
-    crawls = [(c["State"], str(c["LastCrawl"])) for c in host.everyones(host.glue._crawlers)]
-    queries = [e["Status"]["State"] for e in host.everyones(host.athena._executions)]
+    """How far everything is that goes on without a request; only ends are of interest."""
+    crawls = [(c["LastCrawl"] or {}).get("MessagePrefix") for c in host.everyones(host.glue._crawlers)]
+    queries = sum("CompletionDateTime" in e["Status"] for e in host.everyones(host.athena._executions))
     stacks = [s.get("StackStatus") for s in host.everyones(host.cloudformation._stacks)]
-    return tuple(crawls), tuple(queries), tuple(stacks)
+    return tuple(crawls), queries, tuple(stacks)
 
 
 def _write(names: frozenset[str]) -> None:

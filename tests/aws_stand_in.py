@@ -1,0 +1,72 @@
+"""The embedded AWS of the test's own: started in a folder, on a free port of loopback, gone afterwards."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_SECONDS = 60.0
+
+
+def aws_python() -> str:
+    """Python of the stand-in's environment: ``TICKLAKE_AWS_PYTHON``, else the launcher's."""
+    home = Path(os.environ.get("TICKLAKE_HOME", ROOT / ".ticklake"))
+    return os.environ.get("TICKLAKE_AWS_PYTHON", str(home / "aws" / "bin" / "python"))
+
+
+class StandIn:
+    """One process of it; ``start`` again after ``stop`` or ``kill`` takes up the same state on the same port."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        self._data, self._environment = data, environment
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.endpoint = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        command = [aws_python(), "-m", "local.aws", "--port", str(self._port), "--data", str(self._data)]
+        self._data.mkdir(parents=True, exist_ok=True)
+        with (self._data / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=os.environ | self._environment
+            )
+        deadline = time.monotonic() + _SECONDS
+        while self._process.poll() is None and time.monotonic() < deadline:
+            with suppress(OSError), urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):
+                return
+            time.sleep(0.05)
+        self.stop()
+        raise RuntimeError(f"The AWS stand-in did not start:\n{(self._data / 'log').read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        self._process.send_signal(how)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+
+@contextmanager
+def running_aws(data: Path, **environment: str) -> Iterator[str]:
+    """Start it with its state in ``data`` and yield the endpoint's URL; any access key will do."""
+    stand_in = StandIn(data, **environment)
+    stand_in.start()
+    try:
+        yield stand_in.endpoint
+    finally:
+        stand_in.stop()

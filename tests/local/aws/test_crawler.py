@@ -1,0 +1,145 @@
+"""The crawler against AWS's documented behaviour (docs/aws-stand-in.md names the pages)."""
+
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+def tick(**more):
+    return {"Index": "HSI", "Adj Close": 1.5, "Volume": 0, **more}
+
+
+def test_a_new_hour_is_invisible_until_crawled(lake):
+    lake.put("10", "a", tick())
+    lake.crawl()
+    lake.put("11", "a", tick())
+    assert lake.value("SELECT count(*) FROM ticks") == "1"
+    lake.crawl()
+    assert lake.value("SELECT count(*) FROM ticks") == "2"
+
+
+def test_a_new_object_in_a_known_hour_is_visible_at_once(lake):
+    lake.put("10", "a", tick())
+    lake.crawl()
+    lake.put("10", "b", tick(), tick())
+    assert lake.value("SELECT count(*) FROM ticks") == "3"
+
+
+def test_types_are_inferred_as_the_json_classifier_does(lake):
+    lake.put(
+        "10",
+        "a",
+        {"Int": 1, "Big": 2**31, "Real": 1.5, "Both": 1, "Text": "x", "Yes": True, "None": None, "Mixed": 1},
+        {"Both": 0.5, "Mixed": "x", "Row": {"a": 1, "b": {"c": "x"}}, "List": [1, 2.5], "Empty": []},
+    )
+    assert lake.crawl()["Status"] == "SUCCEEDED"
+    assert lake.columns() == {
+        "int": "int",
+        "big": "bigint",
+        "real": "double",
+        "both": "double",
+        "text": "string",
+        "yes": "boolean",
+        "none": "string",
+        "mixed": "string",
+        "row": "struct<a:int,b:struct<c:string>>",
+        "list": "array<double>",
+        "empty": "array<string>",
+    }
+
+
+def test_the_table_is_described_as_glue_describes_json(lake):
+    lake.put("10", "a", tick())
+    lake.crawl()
+    table = lake.glue.get_table(DatabaseName=lake.name, Name="ticks")["Table"]
+    storage = table["StorageDescriptor"]
+    assert table["PartitionKeys"] == [{"Name": "dt", "Type": "string"}, {"Name": "hr", "Type": "string"}]
+    assert storage["SerdeInfo"]["SerializationLibrary"] == "org.openx.data.jsonserde.JsonSerDe"
+    assert storage["InputFormat"] == "org.apache.hadoop.mapred.TextInputFormat"
+    assert storage["Location"] == f"s3://{lake.name}/raw/ticks/"
+    assert table["Parameters"]["classification"] == "json"
+    assert "adj close" in lake.columns()  # lower case, the space stays
+
+
+def test_partitions_inherit_the_tables_columns(lake):
+    lake.put("10", "a", tick())
+    lake.crawl()
+    lake.put("11", "a", tick(Late="x"))
+    lake.crawl()
+    for hour in ("10", "11"):
+        found = lake.glue.get_partition(DatabaseName=lake.name, TableName="ticks", PartitionValues=["2026-11-22", hour])
+        assert [c["Name"] for c in found["Partition"]["StorageDescriptor"]["Columns"]] == list(lake.columns())
+
+
+def test_a_column_that_appears_later_is_added_and_null_before(lake):
+    lake.put("10", "a", tick())
+    lake.crawl()
+    lake.put("10", "b", tick(Late=7))
+    lake.crawl()
+    assert lake.columns()["late"] == "int"
+    assert lake.rows("SELECT late FROM ticks ORDER BY late")[1:] == [["7"], [None]]
+
+
+def test_merge_new_columns_never_changes_a_type(lake):
+    lake.put("10", "a", tick())
+    lake.crawl()
+    lake.put("11", "a", tick(Volume=5_000_000_000))
+    lake.crawl()
+    assert lake.columns()["volume"] == "int"
+    assert "HIVE_BAD_DATA" in lake.reason("SELECT sum(volume) FROM ticks")
+
+
+def test_a_crawl_under_way_refuses_another(lake):
+    for n in range(300):
+        lake.put("10", f"{n}", *[tick(n=n)] * 200)
+    lake.glue.start_crawler(Name=lake.name)
+    with pytest.raises(lake.glue.exceptions.CrawlerRunningException):
+        lake.glue.start_crawler(Name=lake.name)
+    assert lake.crawled()["Status"] == "SUCCEEDED"
+
+
+def test_other_requests_are_answered_during_a_crawl(lake):
+    for n in range(100):
+        lake.put("10", f"{n}", *[tick(n=n)] * 500)
+    lake.glue.start_crawler(Name=lake.name)
+    began = time.monotonic()
+    lake.s3.list_buckets()
+    assert time.monotonic() - began < 1
+    lake.crawled()
+
+
+def test_what_is_not_json_lines_fails_the_crawl_in_words(lake):
+    lake.put("10", "a", "PAR1 and so on")
+    crawl = lake.crawl()
+    assert (crawl["Status"], "Parquet" in crawl["ErrorMessage"]) == ("FAILED", True)
+
+
+def test_a_missing_database_fails_the_crawl_in_words(lake):
+    lake.put("10", "a", tick())
+    lake.glue.delete_database(Name=lake.name)
+    assert lake.crawl()["ErrorMessage"] == f"Database {lake.name} not found."
+
+
+def test_an_empty_target_succeeds_and_makes_nothing(lake):
+    assert lake.crawl()["Status"] == "SUCCEEDED"
+    assert lake.glue.get_tables(DatabaseName=lake.name)["TableList"] == []
+
+
+def test_an_unknown_crawler_is_not_found(lake):
+    with pytest.raises(lake.glue.exceptions.EntityNotFoundException):
+        lake.glue.start_crawler(Name="nobody")
+
+
+def test_get_partitions_filters_and_pages(lake):
+    for hour in ("09", "10", "11"):
+        lake.put(hour, "a", tick())
+    lake.crawl()
+    wanted = {"DatabaseName": lake.name, "TableName": "ticks"}
+    found = lake.glue.get_partitions(**wanted, Expression="dt = '2026-11-22' AND hr >= '10'")["Partitions"]
+    assert [p["Values"][1] for p in found] == ["10", "11"]
+    first = lake.glue.get_partitions(**wanted, MaxResults=2)
+    rest = lake.glue.get_partitions(**wanted, MaxResults=2, NextToken=first["NextToken"])
+    assert [len(first["Partitions"]), len(rest["Partitions"]), "NextToken" in rest] == [2, 1, False]
+    with pytest.raises(ClientError, match="InvalidInputException"):
+        lake.glue.get_partitions(**wanted, Expression="volume = 1")

@@ -1,0 +1,101 @@
+"""The one template on the stand-in: made, kept, changed, repaired, and refused in words."""
+
+import time
+import uuid
+
+import boto3
+import pytest
+
+from local.provision import provision
+from tests.aws_stand_in import running_aws
+from ticklake.core.errors import LakeError
+
+CREDENTIALS = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory):
+    with running_aws(tmp_path_factory.mktemp("aws")) as url:
+        yield url
+
+
+@pytest.fixture
+def make(endpoint):
+    """Provision a stack of the test's own, all names its own."""
+    name = f"s{uuid.uuid4().hex[:10]}"
+    names = {"BucketName": name, "DatabaseName": name, "CrawlerName": name, "WorkgroupName": name}
+    return lambda **more: provision(endpoint, names | more, stack=name, **CREDENTIALS)
+
+
+def client(endpoint, service):
+    return boto3.client(service, endpoint_url=endpoint, **CREDENTIALS)
+
+
+def test_everything_of_the_template_is_there(endpoint, make):
+    made = make()
+    bucket = made["BucketName"]
+    s3 = client(endpoint, "s3")
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert {r["ID"] for r in rules} == {"abort-unfinished-uploads", "expire-query-results", "expire-old-versions"}
+    encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
+    assert encryption["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    crawler = client(endpoint, "glue").get_crawler(Name=made["CrawlerName"])["Crawler"]
+    assert crawler["Targets"]["S3Targets"][0]["Path"] == f"s3://{bucket}/raw/stock_ticks/"
+    assert crawler["DatabaseName"] == made["DatabaseName"]
+    workgroup = client(endpoint, "athena").get_work_group(WorkGroup=made["WorkgroupName"])["WorkGroup"]
+    assert workgroup["Configuration"]["ResultConfiguration"]["OutputLocation"] == f"s3://{bucket}/athena-results/"
+
+
+def test_a_second_call_is_quick_and_changes_nothing(make):
+    first = make()
+    began = time.monotonic()
+    assert make() == first
+    assert time.monotonic() - began < 2
+
+
+def test_a_change_is_made_in_place(endpoint, make):
+    made = make()
+    client(endpoint, "s3").put_object(Bucket=made["BucketName"], Key="raw/x", Body=b"kept")
+    make(ResultsDays="7")
+    rules = client(endpoint, "s3").get_bucket_lifecycle_configuration(Bucket=made["BucketName"])["Rules"]
+    assert [r["Expiration"]["Days"] for r in rules if "Expiration" in r] == [7]
+    assert client(endpoint, "s3").get_object(Bucket=made["BucketName"], Key="raw/x")["Body"].read() == b"kept"
+
+
+def test_a_stack_that_failed_halfway_is_made_again(endpoint, make):
+    name = f"w{uuid.uuid4().hex[:10]}"
+    athena = client(endpoint, "athena")
+    athena.create_work_group(Name=name)
+    with pytest.raises(LakeError, match=rf"Workgroup .*{name} already exists"):
+        make(WorkgroupName=name)
+    athena.delete_work_group(WorkGroup=name)
+    assert make(WorkgroupName=name)["WorkgroupName"] == name
+
+
+def test_an_empty_bucket_left_behind_is_no_hindrance(endpoint, make):
+    name = f"b{uuid.uuid4().hex[:10]}"
+    client(endpoint, "s3").create_bucket(Bucket=name)
+    assert make(BucketName=name)["BucketName"] == name
+
+
+def test_somebodys_bucket_with_objects_is_never_touched(endpoint, make):
+    name = f"b{uuid.uuid4().hex[:10]}"
+    s3 = client(endpoint, "s3")
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="x", Body=b"x")
+    with pytest.raises(LakeError, match=rf"{name} is there with objects"):
+        make(BucketName=name)
+    assert s3.get_object(Bucket=name, Key="x")["Body"].read() == b"x"
+
+
+def test_a_wrong_name_is_refused_before_anything_is_made(make):
+    with pytest.raises(LakeError, match="BucketName"):
+        make(BucketName="Not_A_Bucket")
+
+
+def test_nobody_at_the_endpoint_is_said_so():
+    with pytest.raises(LakeError, match=r"http://127\.0\.0\.1:9"):
+        provision("http://127.0.0.1:9", {"BucketName": "abc"}, **CREDENTIALS)
