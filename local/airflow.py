@@ -1,0 +1,210 @@
+"""Airflow's four processes on loopback, each a part of its own, with SQLite and the LocalExecutor.
+
+Not `airflow standalone`: that holds one more process, hides which of them died, and leaves children when it is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local.home import PROJECT
+from local.processes import Part, PartError
+from local.stack import AIRFLOW, Stack
+from ticklake.core.minute import Hour
+from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
+
+_DAGS = PROJECT / "dags"
+
+
+def environment(stack: Stack) -> dict[str, str]:
+    """Everything that Airflow and the pipeline read from the environment."""
+    # Ours are not for the pipeline: an unknown TICKLAKE_ name is an error there. Another Airflow's must not leak in.
+    ours = ("TICKLAKE_", "_TICKLAKE_", "AIRFLOW_", "AWS_")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(ours) and k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    passed_on = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
+    env |= {name: str(Path(os.environ[name]).absolute()) for name in passed_on if os.environ.get(name)}
+    env |= {
+        "TICKLAKE_BUCKET": stack.bucket,
+        "TICKLAKE_GLUE_DATABASE": stack.database,
+        "TICKLAKE_CRAWLER": stack.crawler,
+        "TICKLAKE_WORKGROUP": stack.workgroup,
+        f"AIRFLOW_CONN_{KAFKA_CONNECTION.upper()}": _kafka_connection(stack),
+        f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}": _aws_connection(stack),
+        "AIRFLOW_HOME": str(_home(stack)),
+        # The environment's own programs come first, wherever a task looks for one.
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+    }
+    return env | {f"AIRFLOW__{name}": str(value) for name, value in _settings(stack).items()}
+
+
+def prepare(stack: Stack) -> None:
+    """Make or migrate the metadata database; raises PartError with what Airflow said."""
+    from importlib.metadata import version
+
+    done = _home(stack) / "migrated"
+    if done.exists() and done.read_text() == version("apache-airflow"):
+        return
+    _home(stack).mkdir(parents=True, exist_ok=True)
+    log = stack.home.logs / "airflow-migrate.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        command = [sys.executable, "-m", "airflow", "db", "migrate"]
+        code = subprocess.call(command, env=environment(stack), cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT)
+    if code:
+        end = "\n".join(log.read_text().splitlines()[-12:])
+        raise PartError(f"`airflow db migrate` failed. The end of {log}:\n{end}")
+    done.write_text(version("apache-airflow"))
+
+
+def start(stack: Stack) -> list[Part]:
+    """Start those of the four that do not run; does not wait."""
+    env = environment(stack)
+    commands = [(name, [sys.executable, "-m", "airflow", name.removeprefix("airflow-")]) for name in AIRFLOW]
+    return [stack.parts.start(name, command, env, PROJECT) for name, command in commands]
+
+
+def wait(stack: Stack, parts: Iterable[Part], seconds: float = 180) -> None:
+    """Return when all four report to be healthy; raises PartError naming the one that is not."""
+    parts = list(parts)
+    deadline = time.monotonic() + seconds
+    while unhealthy := _unhealthy(stack):
+        for part in parts:
+            if not part.alive():
+                raise PartError(f"{part.name} has ended. {part.end_of_log()}")
+        if time.monotonic() > deadline:
+            part = next(p for p in parts if p.name in unhealthy)
+            raise PartError(f"{part.name} is not healthy after {seconds:.0f} s. {part.end_of_log()}")
+        time.sleep(0.5)
+
+
+def run_cli(stack: Stack, arguments: Sequence[str]) -> int:
+    """Airflow's command line in the stack's environment; returns its exit code."""
+    return subprocess.call([sys.executable, "-m", "airflow", *arguments], env=environment(stack))
+
+
+class Api:
+    """Airflow's REST API. Local only: everybody is admin, no token."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._client = httpx.Client(base_url=f"{stack.home.airflow_url}/api/v2", timeout=30, trust_env=False)
+
+    def start_dags(self, seconds: float = 120) -> list[str]:
+        """Wait until every file of ``dags/`` is a known DAG, unpause them all; raises PartError on import errors."""
+        wanted = {file.stem for file in _DAGS.glob("*.py")}
+        deadline = time.monotonic() + seconds
+        while missing := wanted - self._dags():
+            if errors := self._call("GET", "/importErrors")["import_errors"]:
+                raise PartError(f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace'].strip()}")
+            if time.monotonic() > deadline:
+                raise PartError(
+                    f"Airflow does not know the DAG {min(missing)} after {seconds:.0f} s.",
+                    "Its dag_id must be the name of its file; see ./ticklake airflow dags list-import-errors",
+                )
+            time.sleep(0.5)
+        self._call("PATCH", "/dags", params={"dag_id_pattern": "~"}, json={"is_paused": False})
+        return sorted(wanted)
+
+    def run_hour(self, dag: str, hour: Hour) -> bool:
+        """Trigger the DAG for an hour's partition unless it has a run for it; whether it did."""
+        runs = self._call("GET", f"/dags/{dag}/dagRuns", params={"order_by": "-run_after", "limit": 50})["dag_runs"]
+        if any(run["partition_key"] == hour.key for run in runs):
+            return False
+        self._call("POST", f"/dags/{dag}/dagRuns", json={"logical_date": None, "partition_key": hour.key})
+        return True
+
+    def health(self) -> dict[str, Any]:
+        """What the API server says of itself and the others."""
+        return self._call("GET", "/monitor/health")
+
+    def failed_tasks(self) -> list[str]:
+        """The tasks of running DAG runs that failed or wait for another try: ``dag.task``."""
+        states = {"state": ["failed", "up_for_retry"], "order_by": "-start_date", "limit": 20}
+        found = self._call("GET", "/dags/~/dagRuns/~/taskInstances", params=states)["task_instances"]
+        return sorted({f"{task['dag_id']}.{task['task_id']}" for task in found})
+
+    def _dags(self) -> set[str]:
+        return {dag["dag_id"] for dag in self._call("GET", "/dags", params={"limit": 100})["dags"]}
+
+    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            answer = self._client.request(method, path, **arguments).raise_for_status()
+        except httpx.HTTPStatusError as e:
+            raise PartError(f"Airflow answers {method} {path} with {e.response.status_code}: {e.response.text}") from e
+        except httpx.HTTPError as e:
+            raise PartError(f"Airflow's API at {self._client.base_url} does not answer ({e}).") from e
+        return dict(answer.json())
+
+
+def _unhealthy(stack: Stack) -> set[str]:
+    try:
+        health = Api(stack).health()
+    except PartError:
+        return {"airflow-api-server"}
+    kinds = ("scheduler", "triggerer", "dag_processor")
+    bad = [kind for kind in kinds if (health.get(kind) or {}).get("status") != "healthy"]
+    return {f"airflow-{kind.replace('_', '-')}" for kind in bad}
+
+
+def _home(stack: Stack) -> Path:
+    return stack.home.folder / "airflow"
+
+
+def _settings(stack: Stack) -> dict[str, object]:
+    home = _home(stack)
+    api = stack.home.airflow_url
+    return {
+        "CORE__DAGS_FOLDER": _DAGS,
+        "CORE__PLUGINS_FOLDER": PROJECT / "plugins",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
+        "CORE__FERNET_KEY": "",  # connections come from the environment: there is nothing to encrypt
+        # Whoever reaches 127.0.0.1 is admin: this Airflow listens nowhere else.
+        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "CORE__PARALLELISM": 4,  # each worker costs memory; five DAGs seldom have more than four tasks at a time
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "API__HOST": "127.0.0.1",
+        "API__PORT": stack.home.airflow_port,
+        "API__BASE_URL": api,
+        "API__SECRET_KEY": _secret(home / "secret_key"),
+        "API_AUTH__JWT_SECRET": _secret(home / "jwt_secret"),
+        "LOGGING__BASE_LOG_FOLDER": home / "logs",
+        # These two listen on all interfaces, whatever API__HOST says; they answer to signed requests only.
+        "LOGGING__WORKER_LOG_SERVER_PORT": stack.home.airflow_port + 1,
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": stack.home.airflow_port + 2,
+        # Each look at the files costs seconds of CPU: twice a minute is Airflow's default, every five minutes ours.
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,
+        "DAG_PROCESSOR__PARSING_PROCESSES": 1,
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+def _kafka_connection(stack: Stack) -> str:
+    extra = {"bootstrap.servers": stack.bootstrap, "group.id": "ticklake"}
+    return json.dumps({"conn_type": "kafka", "extra": extra})
+
+
+def _aws_connection(stack: Stack) -> str:
+    extra = {"endpoint_url": stack.home.aws_endpoint, "region_name": "us-east-1"}
+    return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
+
+
+def _secret(file: Path) -> str:
+    """The secret in a file that only its owner reads; made at the first use."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        half = file.with_name(f"{file.name}.{os.getpid()}")
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as f:
+            f.write(secrets.token_urlsafe(32))
+        half.replace(file)
+    return file.read_text()

@@ -1,0 +1,80 @@
+"""`./ticklake test`: every check of the project, each named with its time. `./ticklake bench`: the benchmarks."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from local import environments
+from local.home import PROJECT, Home
+from local.terminal import say
+from ticklake.core.errors import SettingsError
+
+_BENCHMARKS = PROJECT / "benchmarks"
+
+
+def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
+    """Run all checks, pytest last; returns 0 when all pass. One that fails does not keep the others from being run."""
+    environment = _environment(home)
+    marks = ["-m", "not end_to_end"] if fast else []
+    failed = []
+    for name, command in _steps():
+        began = time.monotonic()
+        code = subprocess.call(command, cwd=PROJECT, env=environment)
+        say(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({time.monotonic() - began:.1f} s)")
+        if code:
+            failed.append(name)
+    if failed:
+        say(f"failed before pytest: {', '.join(failed)}")
+    sys.stdout.flush()
+    # pytest's own closing line is the last one.
+    tests = subprocess.call([sys.executable, "-m", "pytest", *marks, *pytest_arguments], cwd=PROJECT, env=environment)
+    return 1 if failed else tests
+
+
+def run_benchmark(home: Home, name: str | None) -> int:
+    """Run ``benchmarks/NAME.py``, or `all`; without a name list them. Returns the first exit code that is not 0."""
+    known = {file.stem: file for file in sorted(_BENCHMARKS.glob("*.py")) if not file.name.startswith("_")}
+    if name is None:
+        for stem, file in known.items():
+            print(f"{stem:<24} {_first_line(file)}")
+        return 0
+    if name != "all" and name not in known:
+        raise SettingsError(f"There is no benchmark {name!r}.", "./ticklake bench lists them.")
+    for stem, file in known.items():
+        if name in (stem, "all"):
+            say(stem)
+            if code := subprocess.call([sys.executable, file], cwd=PROJECT, env=_environment(home)):
+                return code
+    return 0
+
+
+def _steps() -> list[tuple[str, list[str]]]:
+    tools = Path(sys.executable).parent
+    return [
+        ("ruff check", [str(tools / "ruff"), "check", "--quiet"]),
+        ("ruff format", [str(tools / "ruff"), "format", "--check", "--quiet"]),
+        ("mypy", [sys.executable, "-m", "mypy", "--no-error-summary"]),
+        ("import-linter", [str(tools / "lint-imports"), "--no-cache"]),
+        ("cfn-lint", [str(tools / "cfn-lint"), "include/aws/stack.yaml"]),
+    ]
+
+
+def _environment(home: Home) -> dict[str, str]:
+    """What the checks see: where the tools are, and nothing of another Airflow or another AWS."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW_", "AWS_", "_TICKLAKE_", "TICKLAKE_"))}
+    return {
+        **env,
+        "PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}",
+        "TICKLAKE_TOOLS": str(home.tools),
+        "TICKLAKE_AWS_PYTHON": str(environments.python(home, "aws")),
+    }
+
+
+def _first_line(file: Path) -> str:
+    return (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0]

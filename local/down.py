@@ -1,0 +1,51 @@
+"""`./ticklake down`: ends every part, whole sessions, in an order that loses nothing."""
+
+from __future__ import annotations
+
+import shutil
+
+from local.home import Home
+from local.processes import Part, stop
+from local.stack import AWS, Stack
+from local.terminal import say
+
+
+def down(stack: Stack, wipe: bool) -> int:
+    """Stop everything; with ``wipe`` remove all of the stack's folder but the installed tools. Returns 0."""
+    home, parts = stack.home, stack.parts
+    known = parts.all()
+    running = [part for part in known if part.members()]
+    # What writes ends before what it writes to: the producer's last records still reach Kafka.
+    for title, group in _groups(running):
+        if group:
+            say(f"stopping {title}")
+            stop(group)
+    for part in known:
+        parts.forget(part)
+    if wipe:
+        _wipe(home)
+        say(f"all stopped; data, logs and settings removed from {home.folder} (installed tools stay)")
+    elif running:
+        say(f"all stopped; the data stays in {home.folder}")
+    else:
+        say("nothing was running")
+    return 0
+
+
+def _groups(parts: list[Part]) -> list[tuple[str, list[Part]]]:
+    groups = {
+        "Airflow": [p for p in parts if p.name.startswith("airflow-")],
+        "Kafka": [p for p in parts if p.name.startswith("kafka-")],
+        "AWS stand-in": [p for p in parts if p.name == AWS],
+    }
+    return list(groups.items())
+
+
+def _wipe(home: Home) -> None:
+    for entry in home.folder.iterdir() if home.folder.exists() else ():
+        if entry == home.tools or entry in home.tools.parents:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

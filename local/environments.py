@@ -1,0 +1,141 @@
+"""The Python environments under ``tools/``, each made from a lock with hashes. Only the standard library.
+
+``bootstrap`` holds `uv`, which installs the others in seconds: ``venv`` runs the stack, ``dev`` is that plus what the
+checks need, ``aws`` is the AWS stand-in's own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from local.home import PROJECT, Home
+from local.terminal import say
+from ticklake.core.errors import TicklakeError
+
+_LOCKS = {"bootstrap": "bootstrap.txt", "venv": "local.txt", "dev": "dev.txt", "aws": "aws.txt"}
+
+
+class InstallError(TicklakeError):
+    """An environment cannot be made."""
+
+
+def python(home: Home, name: str) -> Path:
+    """The environment's interpreter."""
+    return home.tools / name / "bin" / "python"
+
+
+def inside(home: Home) -> str | None:
+    """The name of the environment that this process runs in, None when it is not one of ours."""
+    here = Path(sys.prefix)
+    return next((name for name in ("venv", "dev") if here == home.tools / name), None)
+
+
+def usable(home: Home, name: str) -> bool:
+    """Whether the environment was once made whole, be it from an older lock."""
+    return _marker(home, name).exists() and python(home, name).exists()
+
+
+def prepare(home: Home, names: Sequence[str]) -> None:
+    """Make or update the environments, side by side; does nothing when they are as locked."""
+    if all(_is_current(home, name) for name in names):
+        return
+    try:
+        home.tools.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise InstallError(f"{home.tools} cannot be made: {e.strerror}.", "Set TICKLAKE_HOME to a folder.") from e
+    with _one_at_a_time(home):
+        if not _is_current(home, "bootstrap"):
+            say("installing uv, once")
+            _make_bootstrap(home)
+        todo = [name for name in names if not _is_current(home, name)]
+        if todo:
+            say(f"installing the locked packages of {', '.join(todo)} into {home.tools}, once")
+            with ThreadPoolExecutor() as pool:
+                for result in [pool.submit(_make, home, name) for name in todo]:
+                    result.result()
+
+
+def go_on_in(home: Home, name: str, arguments: Sequence[str]) -> NoReturn:
+    """Replace this process by the same command in the environment."""
+    interpreter = str(python(home, name))
+    os.execv(interpreter, [interpreter, "-P", "-m", "local", *arguments])  # noqa: S606 - no shell is the point
+
+
+def _make_bootstrap(home: Home) -> None:
+    folder = home.tools / "bootstrap"
+    _run(home, "bootstrap", [sys.executable, "-m", "venv", "--clear", folder])
+    lock = PROJECT / "locks" / _LOCKS["bootstrap"]
+    options = ["--quiet", "--no-input", "--disable-pip-version-check", "--retries", "2", "--require-hashes"]
+    _run(home, "bootstrap", [folder / "bin" / "python", "-m", "pip", "install", *options, "-r", lock])
+    _mark(home, "bootstrap")
+
+
+def _make(home: Home, name: str) -> None:
+    uv = home.tools / "bootstrap" / "bin" / "uv"
+    folder = home.tools / name
+    if not usable(home, name):
+        _run(home, name, [uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder])
+    lock = PROJECT / "locks" / _LOCKS[name]
+    _run(home, name, [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python(home, name), lock])
+    _mark(home, name)
+
+
+def _run(home: Home, name: str, command: Sequence[str | Path]) -> None:
+    # Whatever was made before is only a beginning until the marker is written again.
+    _marker(home, name).unlink(missing_ok=True)
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    # The interpreter is the one that runs this: never another one from the network.
+    env["UV_PYTHON_DOWNLOADS"] = "never"
+    done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        log = home.tools / f"{name}.log"
+        log.write_text(done.stdout)
+        raise InstallError(
+            f"The environment {name} cannot be installed: {_reason(done.stdout)}",
+            f"Check the network, and the index settings of pip and uv; then repeat the command. All it said: {log}",
+        )
+
+
+def _reason(output: str) -> str:
+    """The line that tells most: the innermost cause of uv, the error of pip, else the last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith(("╰─▶", "├─▶", "Caused by", "ERROR"))]
+    return ([*lines[-1:], *causes[-1:]] or ["it said nothing."])[-1]
+
+
+def _is_current(home: Home, name: str) -> bool:
+    return usable(home, name) and _marker(home, name).read_text() == _identity(home, name)
+
+
+def _identity(home: Home, name: str) -> str:
+    """What the marker says: the lock it was made from, and where, since an environment cannot be moved."""
+    lock = hashlib.sha256((PROJECT / "locks" / _LOCKS[name]).read_bytes()).hexdigest()
+    return f"{lock} {home.tools / name}\n"
+
+
+def _mark(home: Home, name: str) -> None:
+    _marker(home, name).write_text(_identity(home, name))
+
+
+def _marker(home: Home, name: str) -> Path:
+    return home.tools / name / "ticklake-lock"
+
+
+@contextmanager
+def _one_at_a_time(home: Home) -> Iterator[None]:
+    with (home.tools / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another ./ticklake is installing; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,73 @@
+"""Kafka's own command line tools under their usual names: `./ticklake kafka topics --describe`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from local.jars import class_path
+from local.kafka import tool
+from local.stack import Stack
+from ticklake.core.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool: its Java class, what it is for, the option that names the cluster ("" when it reads files)."""
+
+    main: str
+    purpose: str
+    cluster: str = "--bootstrap-server"
+
+
+_ORG = "org.apache.kafka.tools"
+TOOLS = {
+    "acls": Tool(f"{_ORG}.AclCommand", "who may do what"),
+    "broker-api-versions": Tool(f"{_ORG}.BrokerApiVersionsCommand", "requests that each broker understands"),
+    "client-metrics": Tool(f"{_ORG}.ClientMetricsCommand", "metrics that clients send"),
+    "cluster": Tool(f"{_ORG}.ClusterTool", "cluster id; unregister a broker"),
+    "configs": Tool("kafka.admin.ConfigCommand", "show and change settings of topics and brokers"),
+    "console-consumer": Tool(f"{_ORG}.consumer.ConsoleConsumer", "print records of a topic"),
+    "console-producer": Tool(f"{_ORG}.ConsoleProducer", "send lines that you type as records"),
+    "console-share-consumer": Tool(f"{_ORG}.consumer.ConsoleShareConsumer", "print records through a share group"),
+    "consumer-groups": Tool(f"{_ORG}.consumer.group.ConsumerGroupCommand", "groups, their offsets and lag"),
+    "consumer-perf-test": Tool(f"{_ORG}.ConsumerPerformance", "how fast records are read"),
+    "delete-records": Tool(f"{_ORG}.DeleteRecordsCommand", "delete records before an offset"),
+    "dump-log": Tool(f"{_ORG}.DumpLogSegments", "what a log file holds", ""),
+    "features": Tool(f"{_ORG}.FeatureCommand", "versions of the cluster's features"),
+    "get-offsets": Tool(f"{_ORG}.GetOffsetShell", "offsets of a topic's partitions, by time too"),
+    "groups": Tool(f"{_ORG}.GroupsCommand", "groups of every kind"),
+    "leader-election": Tool(f"{_ORG}.LeaderElectionCommand", "elect partition leaders anew"),
+    "log-dirs": Tool(f"{_ORG}.LogDirsCommand", "bytes on disk per broker and partition"),
+    "metadata-quorum": Tool(f"{_ORG}.MetadataQuorumCommand", "the KRaft controllers and their leader"),
+    "producer-perf-test": Tool(f"{_ORG}.ProducerPerformance", "how fast records are written"),
+    "reassign-partitions": Tool(f"{_ORG}.reassign.ReassignPartitionsCommand", "move partitions between brokers"),
+    "replica-verification": Tool(f"{_ORG}.ReplicaVerificationTool", "compare replicas", "--broker-list"),
+    "topics": Tool(f"{_ORG}.TopicCommand", "list, describe, create, change topics"),
+    "transactions": Tool(f"{_ORG}.TransactionsCommand", "transactions under way"),
+}
+
+
+def run_tool(stack: Stack, arguments: Sequence[str]) -> int:
+    """Run a tool against the stack's cluster, or list the tools; returns the tool's exit code."""
+    if not arguments:
+        width = max(map(len, TOOLS))
+        print("\n".join(f"{name:<{width}}  {tool.purpose}" for name, tool in TOOLS.items()))
+        return 0
+    name = arguments[0].removeprefix("kafka-").removesuffix(".sh")
+    if name not in TOOLS:
+        raise SettingsError(f"{arguments[0]!r} is not one of Kafka's tools.", "./ticklake kafka lists them.")
+    command = tool(class_path(stack.home), TOOLS[name].main, _with_cluster(TOOLS[name], arguments[1:], stack.bootstrap))
+    return subprocess.call(command, env=os.environ)
+
+
+def _with_cluster(tool: Tool, arguments: Sequence[str], bootstrap: str) -> list[str]:
+    """The arguments, and the cluster's address unless they name one or only ask for help."""
+    given = [argument.partition("=")[0] for argument in arguments]
+    if not tool.cluster or {tool.cluster, "--bootstrap-controller", "--help", "--version"} & set(given):
+        return list(arguments)
+    # Where a tool has subcommands, the option stands before them; only ClusterTool wants it behind.
+    option = [tool.cluster, bootstrap]
+    return [*arguments, *option] if tool is TOOLS["cluster"] else [*option, *arguments]

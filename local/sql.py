@@ -1,0 +1,68 @@
+"""`./ticklake sql`: one Athena query in the stack's workgroup, printed as a table or CSV."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from local.aws_stand_in import client
+from local.processes import PartError
+from local.stack import Stack
+from ticklake.core.errors import LakeError
+from ticklake.core.text_table import text_table
+
+
+def run_query(stack: Stack, query: str, as_csv: bool) -> int:
+    """Run the query and print its rows; raises LakeError with Athena's reason. Returns 0."""
+    if not stack.alive("aws"):
+        raise PartError("The AWS stand-in does not run.", "Start the stack: ./ticklake up")
+    athena = client(stack, "athena")
+    columns, rows = answer(athena, stack, query)
+    if as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    elif columns:
+        print(text_table(columns, ([*map(_shown, row)] for row in rows)))
+    return 0
+
+
+def answer(athena: Any, stack: Stack, query: str) -> tuple[list[str], Iterator[list[str | None]]]:
+    """Column names and rows; None is NULL. Raises LakeError with Athena's reason."""
+    started = athena.start_query_execution(
+        QueryString=query, WorkGroup=stack.workgroup, QueryExecutionContext={"Database": stack.database}
+    )
+    query_id = started["QueryExecutionId"]
+    pause = 0.05
+    while True:
+        execution = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+        state = execution["Status"]["State"]
+        if state == "SUCCEEDED":
+            break
+        if state in ("FAILED", "CANCELLED"):
+            raise LakeError(f"Athena: {state}: {execution['Status'].get('StateChangeReason', 'no reason given')}")
+        time.sleep(pause)
+        pause = min(1.0, pause * 1.5)
+    pages = iter(athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id))
+    first = next(pages)
+    columns = [c["Name"] for c in first["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
+    # Athena repeats the names as the first row of a SELECT, and of nothing else.
+    skip = 1 if _rows(first)[:1] == [columns] and execution.get("StatementType", "DML") == "DML" else 0
+
+    def rows() -> Iterator[list[str | None]]:
+        yield from _rows(first)[skip:]
+        for page in pages:
+            yield from _rows(page)
+
+    return columns, rows()
+
+
+def _rows(page: dict[str, Any]) -> list[list[str | None]]:
+    return [[cell.get("VarCharValue") for cell in row["Data"]] for row in page["ResultSet"]["Rows"]]
+
+
+def _shown(value: str | None) -> str:
+    return "" if value is None else value

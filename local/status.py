@@ -1,0 +1,120 @@
+"""`./ticklake status`: each part, up or down; what Kafka holds, what is sealed, what is counted. Works with parts down."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from local import aws_stand_in
+from local.lake import Counted, Sealed, counted, sealed
+from local.stack import AWS, Stack
+from ticklake.clients.s3 import Lake
+from ticklake.core.errors import TicklakeError
+from ticklake.core.settings import Stream
+from ticklake.core.text_table import text_table
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """Start and end offset of each Kafka partition of the topic; empty when nobody answers."""
+
+    start: Mapping[int, int]
+    end: Mapping[int, int]
+
+    @property
+    def records(self) -> int:
+        """How many offsets were ever given."""
+        return sum(self.end.values())
+
+
+def look(stack: Stack) -> dict[str, Any]:
+    """The status in the form of ``--json``: zeros, None and empty where a part is down."""
+    stream = Stream.from_toml(stack.stream)
+    kafka_up = any(stack.alive(b.name) for b in stack.brokers())
+    found = offsets(stack.bootstrap, stream.topic.name) if kafka_up else Offsets({}, {})
+    lake = Lake(aws_stand_in.client(stack, "s3"), stack.bucket) if stack.alive(AWS) else None
+    return {
+        "parts": [_part(stack, name, address) for name, address in stack.addresses().items()],
+        "kafka": {
+            "bootstrap": stack.bootstrap,
+            "topic": stream.topic.name,
+            "end_offsets": found.end,
+            "start_offsets": found.start,
+        },
+        "aws": {
+            "endpoint": stack.home.aws_endpoint,
+            "bucket": stack.bucket,
+            "database": stack.database,
+            "table": stream.table.name,
+        },
+        "airflow": {"url": stack.home.airflow_url},
+        "sealed": asdict(_unless_down(lake, lambda s3: sealed(s3, stack, stream.table.name), Sealed())),
+        "counted": asdict(_unless_down(lake, lambda s3: counted(s3, stream.table.name), Counted())),
+    }
+
+
+def show(stack: Stack, as_json: bool) -> int:
+    """Print the status; returns 0 when every part is up, else 1."""
+    status = look(stack)
+    all_up = all(part["up"] for part in status["parts"])
+    if as_json:
+        print(json.dumps(status, indent=1))
+        return 0 if all_up else 1
+    rows = [
+        (part["name"], "up" if part["up"] else "DOWN", part["pid"] or "", _since(stack, part["name"]), part["address"])
+        for part in status["parts"]
+    ]
+    kafka, landed, athena = status["kafka"], status["sealed"], status["counted"]
+    produced = sum(kafka["end_offsets"].values())
+    print(text_table(("part", "", "pid", "since", "address"), [[str(cell) for cell in row] for row in rows]))
+    print()
+    print(f"Kafka    {produced:,} records in topic {kafka['topic']} at {kafka['bootstrap']}")
+    print(
+        f"sealed   {landed['records']:,} records in {landed['minutes']:,} minutes, newest {landed['newest'] or '-'};"
+        f" {landed['rejected']:,} rejected, {landed['lost']:,} lost;"
+        f" lag {max(0, produced - landed['records'] - landed['rejected'] - landed['lost']):,} records"
+    )
+    print(f"counted  {athena['records']:,} records, {athena['distinct']:,} distinct, at {athena['at'] or '-'}")
+    if not all_up:
+        print("\nNot all parts are up. Start them: ./ticklake up")
+    return 0 if all_up else 1
+
+
+def offsets(bootstrap: str, topic: str, seconds: float = 5) -> Offsets:
+    """The topic's offsets; empty when nobody answers or there is no such topic."""
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+    config = {"bootstrap.servers": bootstrap, "group.id": "ticklake-status", "log_level": 0}
+    consumer = Consumer(config)
+    try:
+        partitions = consumer.list_topics(topic, timeout=seconds).topics[topic].partitions
+        marks = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=seconds) for n in partitions}
+    except KafkaException:
+        return Offsets({}, {})
+    finally:
+        consumer.close()
+    return Offsets({n: low for n, (low, _) in marks.items()}, {n: high for n, (_, high) in marks.items()})
+
+
+def _part(stack: Stack, name: str, address: str) -> dict[str, Any]:
+    part = stack.alive(name)
+    return {"name": name, "up": part is not None, "pid": part.pid if part else None, "address": address or None}
+
+
+def _since(stack: Stack, name: str) -> str:
+    part = stack.alive(name)
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(part.since)) if part else ""
+
+
+def _unless_down(lake: Lake | None, ask: Callable[[Lake], T], nothing: T) -> T:
+    if lake is None:
+        return nothing
+    try:
+        return ask(lake)
+    except TicklakeError:
+        return nothing  # It has just ended, or has no bucket yet: `parts` tells.

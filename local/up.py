@@ -1,0 +1,170 @@
+"""`./ticklake up`: everything is set up and started side by side, then watched until two minutes are proven."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from local import airflow, aws_stand_in
+from local.lake import Counted, Sealed, counted, sealed
+from local.processes import Part, PartError
+from local.provision import provision
+from local.stack import AWS_LOGIN, Stack
+from local.status import offsets
+from local.terminal import complain, elapsed, say
+from ticklake.clients.s3 import Lake
+from ticklake.core.minute import Hour
+from ticklake.core.settings import Stream
+
+_MINUTES_WANTED = 2
+_PATIENCE = 420.0  # seconds for the first minutes to be counted
+_QUIET = 15.0  # seconds after which the counts are said again though nothing rose
+
+
+def up(stack: Stack, brokers: int | None, wait: bool) -> int:
+    """Start what does not run, wait until minutes are sealed and counted, leave it running. Returns the exit code."""
+    try:
+        stack.check_ports(brokers)
+        parts = start_all(stack, brokers)
+        if wait:
+            watch(stack, parts)
+        _farewell(stack)
+    except KeyboardInterrupt:
+        running = [part.name for part in stack.parts.all() if part.alive()]
+        complain(
+            f"stopped waiting. Still running: {', '.join(running) or 'nothing'}. "
+            "Go on with ./ticklake up, see ./ticklake status, stop all with ./ticklake down."
+        )
+        sys.stdout.flush()
+        os._exit(130)  # The threads that wait for a part are of no use any more, and cannot be told.
+    return 0
+
+
+def start_all(stack: Stack, brokers: int | None) -> list[Part]:
+    """Start Kafka, the AWS stand-in and Airflow side by side, then the DAGs; returns the parts, all ready."""
+    groups = _side_by_side(
+        [lambda: _start_kafka(stack, brokers), lambda: _start_aws(stack), lambda: _start_airflow(stack)]
+    )
+    api = airflow.Api(stack)
+    dags = api.start_dags()
+    say(f"DAGs run: {', '.join(dags)}")
+    # This hour's run is made at the hour's start: in the hour in which the stack is new, it must be asked for.
+    hour = Hour.containing(datetime.now(UTC))
+    if "s3_to_catalog" in dags and api.run_hour("s3_to_catalog", hour):
+        say(f"s3_to_catalog waits for the first object of {hour}")
+    return [part for group in groups for part in group]
+
+
+def watch(stack: Stack, parts: Sequence[Part]) -> None:
+    """Say the counts as they rise, until two minutes are sealed and all their records counted; raises PartError."""
+    stream = Stream.from_toml(stack.stream)
+    lake = Lake(aws_stand_in.client(stack, "s3"), stack.bucket)
+    api = airflow.Api(stack)
+    say("waiting for the first minutes: a minute is landed when it is over, then counted")
+    deadline = time.monotonic() + _PATIENCE
+    before: tuple[Sealed, Counted] | None = None
+    said = 0.0
+    while True:
+        for part in parts:
+            if not part.alive():
+                raise PartError(f"{part.name} has ended. {part.end_of_log()}")
+        now = (sealed(lake, stack, stream.table.name), counted(lake, stream.table.name))
+        if now != before or time.monotonic() - said > _QUIET:
+            produced = offsets(stack.bootstrap, stream.topic.name).records
+            say(counts_line(produced, *now))
+            before, said = now, time.monotonic()
+        if is_proven(*now):
+            return
+        if time.monotonic() > deadline:
+            failed = ", ".join(api.failed_tasks()) or "none"
+            raise PartError(
+                f"No {_MINUTES_WANTED} minutes were sealed and counted within {_PATIENCE:.0f} s. Failed tasks: {failed}.",
+                f"All parts still run: see {stack.home.airflow_url} for the tasks' logs.",
+            )
+        time.sleep(1)
+
+
+def is_proven(landed: Sealed, athena: Counted) -> bool:
+    """Whether Athena counts, each once, at least the records of two sealed minutes."""
+    return landed.minutes >= _MINUTES_WANTED and 0 < landed.records == athena.records == athena.distinct
+
+
+def counts_line(produced: int, landed: Sealed, athena: Counted) -> str:
+    """One line of the rising counts."""
+    return (
+        f"Kafka {produced:>7,} · sealed {landed.records:>7,} in {landed.minutes} min · "
+        f"SELECT COUNT(*) {athena.records:>7,} · distinct {athena.distinct:>7,}"
+    )
+
+
+def _start_kafka(stack: Stack, brokers: int | None) -> list[Part]:
+    cluster = stack.cluster(brokers)
+    parts = cluster.start(stack.parts)
+    cluster.wait(parts)
+    say(f"Kafka is up: {len(parts)} broker{'s' * (len(parts) > 1)} at {cluster.bootstrap}")
+    return parts
+
+
+def _start_aws(stack: Stack) -> list[Part]:
+    part = aws_stand_in.start(stack)
+    aws_stand_in.wait(stack, part)
+    table = Stream.from_toml(stack.stream).table.name
+    parameters = {
+        "BucketName": stack.bucket,
+        "DatabaseName": stack.database,
+        "TableName": table,
+        "CrawlerName": stack.crawler,
+        "WorkgroupName": stack.workgroup,
+    }
+    provision(stack.home.aws_endpoint, parameters, **AWS_LOGIN)
+    say(f"AWS stand-in is up and provisioned: bucket {stack.bucket}, Glue, Athena at {stack.home.aws_endpoint}")
+    return [part]
+
+
+def _start_airflow(stack: Stack) -> list[Part]:
+    airflow.prepare(stack)
+    parts = airflow.start(stack)
+    airflow.wait(stack, parts)
+    say(f"Airflow is up: {stack.home.airflow_url}")
+    return parts
+
+
+def _side_by_side(jobs: Sequence[Callable[[], list[Part]]]) -> list[list[Part]]:
+    """Results of the jobs; the first error is raised at once, while the others are left to themselves."""
+    done: queue.Queue[tuple[int, list[Part] | BaseException]] = queue.Queue()
+
+    def run(number: int, job: Callable[[], list[Part]]) -> None:
+        try:
+            done.put((number, job()))
+        except BaseException as e:
+            done.put((number, e))
+
+    for number, job in enumerate(jobs):
+        # A daemon does not keep the launcher from ending on an error or on Ctrl-C.
+        threading.Thread(target=run, args=(number, job), daemon=True).start()
+    results: dict[int, list[Part]] = {}
+    while len(results) < len(jobs):
+        number, result = done.get()
+        if isinstance(result, BaseException):
+            raise result
+        results[number] = result
+    return [results[n] for n in range(len(jobs))]
+
+
+def _farewell(stack: Stack) -> None:
+    stream = Stream.from_toml(stack.stream)
+    look = f"./ticklake kafka console-consumer --topic {stream.topic.name} --from-beginning --max-messages 3"
+    print(f"\nRunning after {elapsed():.0f} s, until ./ticklake down\n")
+    for what, where in (
+        ("Airflow's UI", stack.home.airflow_url),
+        ("what is landed", "./ticklake status"),
+        ("ask Athena", f"./ticklake sql 'SELECT COUNT(*) FROM {stream.table.name}'"),  # noqa: S608
+        ("look into Kafka", look),
+        ("logs of the parts", stack.home.logs),
+    ):
+        print(f"  {what:<19} {where}")
