@@ -22,6 +22,8 @@ RESERVED = frozenset({"kafka_partition", "kafka_offset", "kafka_timestamp"})
 
 _BLANK = b" \t\n\r"
 _MAX_SHAPES = 1000
+# A fixed depth, not what the interpreter's stack happens to bear: a replay must decide the same.
+_MAX_DEPTH = 100
 
 
 class Record(Protocol):
@@ -89,10 +91,9 @@ class Splicer:
         )
 
     def _check(self, text: bytes, parsed: dict[str, Any]) -> None:
-        try:
-            json.loads(text, object_pairs_hook=_unique)
-        except RecursionError:
-            raise UnfitError("not JSON that Athena reads: nested too deeply") from None
+        if _deeper(parsed, _MAX_DEPTH):
+            raise UnfitError(f"nested more than {_MAX_DEPTH} deep")
+        json.loads(text, object_pairs_hook=_unique)
         for name in parsed:
             if name.lower() in RESERVED:
                 raise UnfitError(f"reserved column: {name}")
@@ -126,11 +127,21 @@ def _plain(text: bytes, keys: int) -> bool:
     return (
         text.count(b'":') == keys
         and text.count(b"{") == 1
+        and text.count(b"[") < _MAX_DEPTH
         and b" :" not in text
         and b"\n" not in text
         and b"\t" not in text
         and b"\r" not in text
     )
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [c for v in level if isinstance(v, dict | list) for c in (v.values() if isinstance(v, dict) else v)]
+        if not level:
+            return False
+    return any(isinstance(v, dict | list) for v in level)
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> None:

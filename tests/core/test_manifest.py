@@ -1,0 +1,56 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from ticklake.core.errors import LakeError
+from ticklake.core.manifest import Manifest, StoredObject
+from ticklake.core.minute import Minute
+from ticklake.core.slices import Slice
+
+MANIFEST = Manifest(
+    table="stock_ticks",
+    topic="stock_ticks",
+    cluster_id="abc",
+    minute=Minute.parse("2026-11-22T10:05"),
+    sealed_at="2026-11-22T10:06:02.000+00:00",
+    run_id="r",
+    slices=(Slice(0, 5, 9), Slice(1, 7, 7)),
+    objects=(StoredObject("raw/k", 0, 5, 9, 3, 120, "c"),),
+    rejected_objects=(StoredObject("rejected/k", 0, 5, 9, 1, 80, "d"),),
+    lost=(),
+    min_timestamp=1,
+    max_timestamp=2,
+    early=0,
+    late=1,
+    seconds={"write": 0.1},
+)
+
+
+def test_a_manifest_survives_its_json() -> None:
+    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+
+
+def test_a_manifest_of_an_empty_minute_survives() -> None:
+    empty = replace(MANIFEST, objects=(), rejected_objects=(), min_timestamp=None, max_timestamp=None)
+    assert Manifest.from_json(empty.to_json()) == empty
+    assert empty.records == 0
+
+
+def test_a_newer_version_is_refused_in_words() -> None:
+    newer = json.dumps({**json.loads(MANIFEST.to_json()), "version": 2}).encode()
+    with pytest.raises(LakeError, match="version 2, this Ticklake reads 1"):
+        Manifest.from_json(newer)
+
+
+@pytest.mark.parametrize(
+    "change", [{"records": 4}, {"slices": [{"partition": 0, "start": 9, "end": 5}]}, {"minute": "x"}]
+)
+def test_a_manifest_that_contradicts_itself_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(Exception, match=r"contradicts itself|not a manifest|is not a minute"):
+        Manifest.from_json(json.dumps({**json.loads(MANIFEST.to_json()), **change}).encode())
+
+
+def test_what_is_not_json_is_not_a_manifest() -> None:
+    with pytest.raises(LakeError, match="not a manifest"):
+        Manifest.from_json(b"<xml/>")

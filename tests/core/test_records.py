@@ -1,0 +1,135 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticklake.core.records import RESERVED, Splicer, UnfitError, rejected_line
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)  # a lone surrogate is not UTF-8
+names = text.filter(lambda n: n.lower() not in RESERVED)
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+values = st.recursive(plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3))
+objects = st.dictionaries(names, values, max_size=5)
+
+
+def unique(value: Any) -> bool:
+    """Whether no object in it has keys that differ only in case."""
+    if isinstance(value, dict):
+        return len({k.lower() for k in value}) == len(value) and all(map(unique, value.values()))
+    return all(map(unique, value)) if isinstance(value, list) else True
+
+
+@given(objects.filter(unique), st.sampled_from([None, 2]), st.booleans())
+def test_any_json_object_becomes_one_line_with_its_value_unchanged(
+    value: dict[str, Any], indent: int | None, escaped: bool
+) -> None:
+    payload = json.dumps(value, indent=indent, ensure_ascii=escaped)
+    row = Splicer().row(f" {payload}\r\n".encode(), 3, 7, 11)
+    assert row.count(b"\n") == 1
+    assert row.endswith(b"}\n")
+    assert b"\r" not in row
+    assert json.loads(row) == {**value, "kafka_partition": 3, "kafka_offset": 7, "kafka_timestamp": 11}
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_any_bytes_are_either_a_row_or_have_a_reason(payload: bytes) -> None:
+    try:
+        row = Splicer().row(payload, 0, 0, 0)
+    except UnfitError as unfit:
+        reason = str(unfit)
+        assert reason
+    else:
+        assert json.loads(row)["kafka_offset"] == 0
+
+
+def test_a_hundred_deep_is_a_row_a_hundred_and_one_is_not_whatever_the_stack() -> None:
+    splicer = Splicer()
+    assert splicer.row(b'{"a":' * 100 + b"1" + b"}" * 100, 0, 0, 0)
+    assert splicer.row(b'{"a":' + b"[" * 99 + b"1" + b"]" * 99 + b"}", 0, 0, 0)
+    with pytest.raises(UnfitError):
+        splicer.row(b'{"a":' + b"[" * 100 + b"1" + b"]" * 100 + b"}", 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (None, "tombstone"),
+        (b"", "not JSON"),
+        (b"\xff{}", "not JSON"),
+        (b'{"a":NaN}', "not JSON"),
+        (b'{"a":Infinity}', "not JSON"),
+        (b'{"a":1} {"b":2}', "not JSON"),
+        (b'{"a":"\\ud800"}', "not JSON"),
+        (b"[1]", "not a JSON object: array"),
+        (b"7", "not a JSON object: number"),
+        (b"null", "not a JSON object: null"),
+        (b'{"kafka_offset":1}', "reserved column: kafka_offset"),
+        (b'{"Kafka_Offset":1}', "reserved column: Kafka_Offset"),
+        (b'{"a":1,"a":2}', "key twice"),
+        (b'{"a":1,"a" :2}', "key twice"),
+        (b'{"a":1,"A":2}', "key twice"),
+        (b'{"a":{"b":1,"B":2}}', "key twice"),
+        (b'{"a":[{"b":1,"b":2}]}', "key twice"),
+        (b'{"a":"\\":","a":1}', "key twice"),
+        (b'{"\\u0061":1,"a":1}', "key twice"),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, "nested more than 100 deep"),
+        (b'{"a":' + b"[" * 500 + b"1" + b"]" * 500 + b"}", "nested more than 100 deep"),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "not JSON"),
+    ],
+)
+def test_what_cannot_become_a_row_has_its_reason(payload: bytes | None, reason: str) -> None:
+    with pytest.raises(UnfitError, match=reason):
+        Splicer().row(payload, 0, 0, 0)
+
+
+def test_a_known_shape_does_not_open_the_door_for_a_key_twice() -> None:
+    splicer = Splicer()
+    splicer.row(b'{"a":1,"b":2}', 0, 0, 0)
+    for payload in (b'{"a":1,"b":2,"a":3}', b'{"a":1,"b" :2,"b":3}', b'{"a":1,"b":{"c":1,"c":2}}'):
+        with pytest.raises(UnfitError, match="key twice"):
+            splicer.row(payload, 0, 0, 0)
+
+
+def test_an_empty_object_is_a_row_of_the_three_columns() -> None:
+    assert Splicer().row(b"{ }", 1, 2, 3) == b'{ "kafka_partition":1,"kafka_offset":2,"kafka_timestamp":3}\n'
+
+
+class Given:
+    """A record as Kafka gives it."""
+
+    def value(self) -> bytes:
+        return b"\xff"
+
+    def key(self) -> bytes:
+        return b"HSI"
+
+    def headers(self) -> list[tuple[str, bytes | None]]:
+        return [("trace", b"\x00\x01"), ("empty", None)]
+
+    def offset(self) -> int:
+        return 9
+
+    def timestamp(self) -> tuple[int, int]:
+        return (1, 5)
+
+
+def test_a_rejected_record_keeps_all_that_is_needed_to_send_it_again() -> None:
+    line = json.loads(rejected_line(Given(), 4, 5, "not JSON"))
+    assert base64.b64decode(line["value"]) == b"\xff"
+    assert base64.b64decode(line["key"]) == b"HSI"
+    assert line["headers"] == [["trace", "AAE="], ["empty", None]]
+    assert (line["kafka_partition"], line["kafka_offset"], line["kafka_timestamp"], line["reason"]) == (
+        4,
+        9,
+        5,
+        "not JSON",
+    )

@@ -1,0 +1,56 @@
+import pytest
+
+from ticklake.core.errors import KafkaError
+from ticklake.core.slices import LogState, Slice, cut, lost, readable
+
+
+def log(high: int = 100, start: int | None = None, end: int | None = None, low: int = 0) -> LogState:
+    return LogState({0: low}, {0: high}, {} if start is None else {0: start}, {} if end is None else {0: end})
+
+
+def test_the_first_minute_ever_is_cut_by_time() -> None:
+    assert cut(log(start=20, end=50), None, None, False) == (Slice(0, 20, 50),)
+
+
+def test_nothing_newer_means_the_end_of_the_log() -> None:
+    assert cut(log(start=20), None, None, False) == (Slice(0, 20, 100),)
+
+
+def test_a_minute_without_a_record_is_empty_where_the_log_ends() -> None:
+    assert cut(log(), None, None, False) == (Slice(0, 100, 100),)
+
+
+def test_a_minute_starts_where_the_sealed_one_before_ended_whatever_the_time_says() -> None:
+    assert cut(log(start=40, end=50), {0: 30}, None, False) == (Slice(0, 30, 50),)
+
+
+def test_a_minute_directly_before_a_sealed_one_ends_exactly_where_that_starts() -> None:
+    assert cut(log(end=50), {0: 30}, {0: 60}, True) == (Slice(0, 30, 60),)
+
+
+def test_a_hole_further_before_a_sealed_minute_never_reaches_into_it() -> None:
+    assert cut(log(end=80), {0: 30}, {0: 60}, False) == (Slice(0, 30, 60),)
+    assert cut(log(start=70, end=80), None, {0: 60}, False) == (Slice(0, 60, 60),)
+
+
+def test_records_out_of_order_in_time_make_an_empty_slice_not_a_negative_one() -> None:
+    assert cut(log(end=20), {0: 30}, None, False) == (Slice(0, 30, 30),)
+
+
+def test_a_partition_added_since_is_taken_from_its_beginning() -> None:
+    grown = LogState({0: 0, 1: 0}, {0: 100, 1: 7}, {}, {})
+    assert cut(grown, {0: 30}, None, False) == (Slice(0, 30, 100), Slice(1, 0, 7))
+
+
+def test_a_log_that_is_shorter_than_what_was_landed_is_another_log() -> None:
+    with pytest.raises(
+        KafkaError, match=r"ends at offset 100, but offsets up to 130 were landed already.*another table"
+    ):
+        cut(log(), {0: 130}, None, False)
+
+
+def test_what_retention_took_is_lost_and_the_rest_is_readable() -> None:
+    slices = (Slice(0, 10, 20), Slice(1, 0, 5), Slice(2, 3, 9))
+    low = {0: 15, 1: 8, 2: 0}
+    assert lost(slices, low) == (Slice(0, 10, 15), Slice(1, 0, 5))
+    assert readable(slices, low) == (Slice(0, 15, 20), Slice(2, 3, 9))

@@ -1,0 +1,100 @@
+"""A topic, a bucket and a landing of each test's own, on the session's real Kafka and S3."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from botocore.config import Config
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from ticklake.clients.kafka import READER_CONFIG, TopicReader
+from ticklake.clients.s3 import Lake
+from ticklake.core.minute import Minute
+from ticklake.core.settings import Landing as LandingSettings
+from ticklake.core.settings import Stream, Table, Topic
+from ticklake.stages.kafka_to_s3 import Landing
+
+MINUTE = Minute.parse("2026-11-22T10:05")
+
+
+@pytest.fixture(scope="session")
+def s3(aws_endpoint: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=aws_endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"mode": "standard"}),
+    )
+
+
+@pytest.fixture
+def lake(s3: Any) -> Lake:
+    bucket = f"t-{uuid4().hex}"
+    s3.create_bucket(Bucket=bucket)
+    return Lake(s3, bucket)
+
+
+@dataclass(frozen=True)
+class TestTopic:
+    """A topic with CreateTime, so that a test chooses the timestamps."""
+
+    __test__ = False
+    bootstrap: str
+    stream: Stream
+
+    @property
+    def name(self) -> str:
+        return self.stream.topic.name
+
+    def send(self, *values: bytes | None, partition: int = 0, at: int = MINUTE.start_ms, **config: Any) -> None:
+        """Produce records with one timestamp (ms), and wait for their acknowledgement."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, **config})
+        for value in values:
+            producer.produce(self.name, value, b"key", partition, timestamp=at)
+        assert producer.flush(20) == 0
+
+    def reader(self) -> TopicReader:
+        config = {"bootstrap.servers": self.bootstrap, **READER_CONFIG, "group.id": self.stream.landing.group}
+        return TopicReader(Consumer(config), self.name)
+
+    def end_offsets(self) -> dict[int, int]:
+        reader = self.reader()
+        try:
+            return reader.high()
+        finally:
+            reader.close()
+
+
+@pytest.fixture
+def topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
+    name = f"t-{uuid4().hex}"
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    new = NewTopic(name, 3, 1, config={"message.timestamp.type": "CreateTime"})
+    admin.create_topics([new])[name].result(20)
+    stream = Stream(Topic(name, 3, 1, 1, 168), Table(name, "Index"), LandingSettings(f"g-{name}", 64, 48, 100))
+    yield TestTopic(kafka_bootstrap, stream)
+    admin.delete_topics([name])[name].result(20)
+
+
+@pytest.fixture
+def landing(topic: TestTopic, lake: Lake) -> Iterator[Landing]:
+    reader = topic.reader()
+    yield Landing(reader, lake, topic.stream, "test-run")
+    reader.close()
+
+
+@pytest.fixture
+def small_objects(landing: Landing) -> Callable[[], Landing]:
+    """The same landing with objects closed at 1 MiB."""
+    settings = replace(landing.stream.landing, object_mebibytes=1)
+    return lambda: replace(landing, stream=replace(landing.stream, landing=settings))
+
+
+def ticks(count: int, start: int = 0) -> Sequence[bytes]:
+    return [b'{"n":%d}' % n for n in range(start, start + count)]

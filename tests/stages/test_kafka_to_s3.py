@@ -1,0 +1,325 @@
+"""Landing on a real broker and the real S3 protocol; every case ends in a comparison of contents."""
+
+import gzip
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from tests.stages.conftest import MINUTE, TestTopic, ticks
+from ticklake.clients.s3 import Lake
+from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, SettingsError
+from ticklake.core.keys import manifest_key, minute_prefix
+from ticklake.core.manifest import Manifest
+from ticklake.core.minute import Minute
+from ticklake.stages import kafka_to_s3
+from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.sealed import manifest_of
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def rows(lake: Lake, zone: str = "raw") -> list[dict[str, Any]]:
+    """Every line of a zone, read without any code of the landing."""
+    bodies = (gzip.decompress(lake.get(entry.key) or b"") for entry in lake.list(f"{zone}/"))
+    return [json.loads(line) for body in bodies for line in body.splitlines()]
+
+
+def offsets(lake: Lake) -> Counter[tuple[int, int]]:
+    return Counter((row["kafka_partition"], row["kafka_offset"]) for row in rows(lake))
+
+
+def keys(lake: Lake) -> list[str]:
+    return [entry.key for entry in lake.list("")]
+
+
+def bodies(lake: Lake) -> dict[str, bytes | None]:
+    return {entry.key: lake.get(entry.key) for entry in lake.list("raw/")}
+
+
+def test_a_minute_lands_every_record_of_its_window_once_and_unchanged(landing: Landing, topic: TestTopic) -> None:
+    topic.send(b'{"n":0}', at=MINUTE.start_ms - 1)
+    topic.send(*ticks(5, 1), at=MINUTE.start_ms)
+    topic.send(b'{"n": 6, "x": 1.10}', partition=2, at=MINUTE.end_ms - 1)
+    topic.send(b'{"n":7}', at=MINUTE.end_ms)
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    assert offsets(landing.lake) == Counter({(0, 1): 1, (0, 2): 1, (0, 3): 1, (0, 4): 1, (0, 5): 1, (2, 0): 1})
+    assert {row["n"] for row in rows(landing.lake)} == {1, 2, 3, 4, 5, 6}
+    assert (manifest.records, manifest.rejected, manifest.early, manifest.late) == (6, 0, 0, 0)
+    assert manifest.ends == {0: 6, 1: 0, 2: 1}
+    prefix = minute_prefix("raw", landing.table, MINUTE)
+    assert keys(landing.lake) == [
+        manifest_key(landing.table, MINUTE),
+        f"{prefix}p00000-{1:020d}-{6:020d}.jsonl.gz",
+        f"{prefix}p00002-{0:020d}-{1:020d}.jsonl.gz",
+    ]
+
+
+def test_what_cannot_be_a_row_is_kept_as_rejected_and_the_rest_lands(landing: Landing, topic: TestTopic) -> None:
+    topic.send(b'{"n":1}', b"\xff", None, b'{"kafka_offset":1}', b'{"n":2}')
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    assert [row["n"] for row in rows(landing.lake)] == [1, 2]
+    assert [(line["kafka_offset"], line["reason"].split(":")[0]) for line in rows(landing.lake, "rejected")] == [
+        (1, "not JSON"),
+        (2, "tombstone"),
+        (3, "reserved column"),
+    ]
+    assert (manifest.records, manifest.rejected) == (2, 3)
+
+
+def test_a_minute_without_a_record_is_sealed_with_no_object(landing: Landing, topic: TestTopic) -> None:
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    assert manifest.objects == ()
+    assert keys(landing.lake) == [manifest_key(landing.table, MINUTE)]
+
+
+def test_unsealed_minutes_since_the_newest_sealed_one_are_landed_first(landing: Landing, topic: TestTopic) -> None:
+    land(landing, MINUTE, NOW)
+    for n in range(1, 5):
+        topic.send(*ticks(n), partition=n % 3, at=MINUTE.plus(n).start_ms)
+    landed = land(landing, MINUTE.plus(4), NOW).manifests
+    assert [m.minute for m in landed] == [MINUTE.plus(n) for n in range(1, 5)]
+    assert [m.records for m in landed] == [1, 2, 3, 4]
+    assert set(offsets(landing.lake).values()) == {1}
+
+
+def test_a_record_that_became_visible_late_falls_into_the_next_minute(landing: Landing, topic: TestTopic) -> None:
+    topic.send(b'{"n":1}')
+    land(landing, MINUTE, NOW)
+    topic.send(b'{"n":2}')
+    [manifest] = land(landing, MINUTE.plus(1), NOW).manifests
+    assert (manifest.records, manifest.late, manifest.early) == (1, 1, 0)
+    assert offsets(landing.lake) == Counter({(0, 0): 1, (0, 1): 1})
+
+
+def test_a_hole_is_filled_exactly_up_to_the_sealed_minute_after_it(landing: Landing, topic: TestTopic) -> None:
+    topic.send(b'{"n":1}', at=MINUTE.start_ms)
+    topic.send(b'{"n":2}', at=MINUTE.plus(1).start_ms)
+    topic.send(b'{"n":3}', at=MINUTE.plus(2).start_ms)
+    [after] = land(landing, MINUTE.plus(2), NOW).manifests
+    [hole] = land(landing, MINUTE.plus(1), NOW).manifests
+    [first] = land(landing, MINUTE, NOW).manifests
+    assert first.ends == hole.starts
+    assert hole.ends == after.starts
+    assert offsets(landing.lake) == Counter({(0, 0): 1, (0, 1): 1, (0, 2): 1})
+
+
+def test_a_sealed_minute_is_looked_at_and_nothing_is_read_or_written(landing: Landing, topic: TestTopic) -> None:
+    topic.send(*ticks(3))
+    land(landing, MINUTE, NOW)
+    before = {entry.key: entry for entry in landing.lake.list("")}
+    topic.send(*ticks(3, 3))  # would fall into the minute by its time
+    again = land(landing, MINUTE, NOW)
+    assert again.rewritten == ()
+    assert {entry.key: entry for entry in landing.lake.list("")} == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "shorter", "other bytes"])
+def test_a_damaged_object_of_a_sealed_minute_is_written_again_to_the_same_bytes(
+    landing: Landing, topic: TestTopic, damage: str
+) -> None:
+    topic.send(*ticks(3), b"\xff")
+    topic.send(*ticks(3), partition=1)
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    before = {entry.key: landing.lake.get(entry.key) for entry in landing.lake.list("")}
+    victim = manifest.objects[0]
+    if damage == "missing":
+        landing.lake.delete([victim.key])
+    else:
+        body = before[victim.key] or b""
+        landing.lake.put(victim.key, body[:-1] if damage == "shorter" else body[:-1] + b"\x99")
+    assert land(landing, MINUTE, NOW).rewritten == (victim.key,)
+    assert {entry.key: landing.lake.get(entry.key) for entry in landing.lake.list("")} == before
+
+
+def test_a_missing_rejected_object_is_written_again_alone(landing: Landing, topic: TestTopic) -> None:
+    topic.send(b"\xff", *ticks(1))
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    before = landing.lake.get(manifest.rejected_objects[0].key)
+    landing.lake.delete([o.key for o in manifest.rejected_objects])
+    land(landing, MINUTE, NOW)
+    assert landing.lake.get(manifest.rejected_objects[0].key) == before
+    assert set(keys(landing.lake)) == {*manifest.keys, manifest_key(landing.table, MINUTE)}
+
+
+def test_force_writes_all_objects_again_to_the_same_bytes(small_objects: Any, topic: TestTopic) -> None:
+    landing = small_objects()
+    topic.send(*(b'{"n":%d,"fill":"%s"}' % (n, b"x" * 1000) for n in range(3000)))
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    before = bodies(landing.lake)
+    assert len(before) == 3  # 3 MB in objects of 1 MiB
+    assert land(landing, MINUTE, NOW, force=True).rewritten == tuple(o.key for o in manifest.objects)
+    assert bodies(landing.lake) == before
+    assert len(offsets(landing.lake)) == 3000
+
+
+def test_the_loser_of_the_seal_deletes_only_what_the_winner_does_not_list_and_goes_on_from_its_end(
+    landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic.send(*ticks(2))
+    topic.send(*ticks(2), partition=1)
+    write = kafka_to_s3._write
+
+    def write_while_a_twin_seals(mine: Landing, minute: Minute, slices: Any) -> Any:
+        written = write(mine, minute, slices)
+        monkeypatch.setattr(kafka_to_s3, "_write", write)
+        topic.send(b'{"n":9}')  # the twin looks later and sees more
+        twin = replace(landing, reader=topic.reader(), run_id="twin")
+        land(twin, MINUTE, NOW)
+        twin.reader.close()
+        return written
+
+    monkeypatch.setattr(kafka_to_s3, "_write", write_while_a_twin_seals)
+    [first] = land(landing, MINUTE, NOW).manifests
+    [second] = land(landing, MINUTE.plus(1), NOW).manifests
+    assert first.run_id == "twin"
+    assert first.ends == second.starts == {0: 3, 1: 2, 2: 0}
+    assert {key for key in keys(landing.lake) if key.startswith("raw/")} == first.keys
+    assert set(offsets(landing.lake).values()) == {1}
+
+
+def test_leftovers_of_a_killed_attempt_are_removed_after_sealing(landing: Landing, topic: TestTopic) -> None:
+    topic.send(*ticks(2))
+    leftover = f"{minute_prefix('raw', landing.table, MINUTE)}p00000-{0:020d}-{1:020d}.jsonl.gz"
+    neighbour = f"{minute_prefix('raw', landing.table, MINUTE.plus(1))}p00000-{0:020d}-{1:020d}.jsonl.gz"
+    for key in (leftover, neighbour):
+        landing.lake.put(key, gzip.compress(b""))
+    land(landing, MINUTE, NOW)
+    assert leftover not in keys(landing.lake)
+    assert neighbour in keys(landing.lake)
+
+
+def test_a_run_that_fails_before_the_seal_leaves_a_minute_that_the_next_run_lands(
+    landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic.send(*ticks(2))
+    monkeypatch.setattr(Lake, "put_if_absent", lambda *_: (_ for _ in ()).throw(LakeError("killed")))
+    with pytest.raises(LakeError):
+        land(landing, MINUTE, NOW)
+    assert manifest_of(landing.lake, landing.table, MINUTE) is None
+    monkeypatch.undo()
+    land(landing, MINUTE, NOW)
+    assert set(offsets(landing.lake).values()) == {1}
+
+
+def test_transaction_markers_and_aborted_records_take_offsets_but_are_no_rows(
+    landing: Landing, topic: TestTopic
+) -> None:
+    producer = Producer({"bootstrap.servers": topic.bootstrap, "transactional.id": topic.name})
+    producer.init_transactions(20)
+    for value, done in ((b'{"n":1}', True), (b'{"n":2}', False), (b'{"n":3}', True)):
+        producer.begin_transaction()
+        producer.produce(topic.name, value, partition=0, timestamp=MINUTE.start_ms)
+        producer.flush(20)
+        producer.commit_transaction(20) if done else producer.abort_transaction(20)
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    assert [row["n"] for row in rows(landing.lake)] == [1, 3]
+    assert (manifest.records, manifest.ends[0]) == (2, 6)
+
+
+def test_records_of_an_open_transaction_land_once_it_is_committed(landing: Landing, topic: TestTopic) -> None:
+    producer = Producer({"bootstrap.servers": topic.bootstrap, "transactional.id": topic.name})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    producer.produce(topic.name, b'{"n":1}', partition=0, timestamp=MINUTE.start_ms)
+    producer.flush(20)
+    [early] = land(landing, MINUTE, NOW).manifests
+    producer.commit_transaction(20)
+    [late] = land(landing, MINUTE.plus(1), NOW).manifests
+    assert (early.records, late.records, late.late) == (0, 1, 1)
+
+
+def delete_before(topic: TestTopic, offset: int) -> None:
+    admin = AdminClient({"bootstrap.servers": topic.bootstrap})
+    for future in admin.delete_records([TopicPartition(topic.name, 0, offset)]).values():
+        future.result(20)
+
+
+def test_offsets_gone_before_their_minute_was_sealed_are_recorded_and_the_next_minute_is_right(
+    landing: Landing, topic: TestTopic
+) -> None:
+    land(landing, MINUTE, NOW)
+    topic.send(*ticks(5), at=MINUTE.plus(1).start_ms)
+    delete_before(topic, 3)
+    with pytest.raises(LostOffsetsError, match=r"2026-11-22T10:06: partition 0 offsets 0 to 2"):
+        land(landing, MINUTE.plus(1), NOW)
+    sealed = manifest_of(landing.lake, landing.table, MINUTE.plus(1))
+    assert sealed is not None
+    assert [(gone.start, gone.end) for gone in sealed.lost] == [(0, 3)]
+    topic.send(*ticks(1), at=MINUTE.plus(2).start_ms)
+    land(landing, MINUTE.plus(2), NOW)
+    assert offsets(landing.lake) == Counter({(0, 3): 1, (0, 4): 1, (0, 5): 1})
+
+
+def test_offsets_gone_after_sealing_change_nothing_until_an_object_is_missing(
+    landing: Landing, topic: TestTopic
+) -> None:
+    topic.send(*ticks(5))
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    delete_before(topic, 3)
+    assert land(landing, MINUTE, NOW).manifests == (manifest,)
+    landing.lake.delete([manifest.objects[0].key])
+    with pytest.raises(LostOffsetsError, match=r"its offsets 0 to 4 are gone. Restore the object"):
+        land(landing, MINUTE, NOW)
+
+
+def test_a_partition_added_while_running_is_taken_from_its_beginning(
+    landing: Landing, topic: TestTopic, lake: Lake
+) -> None:
+    land(landing, MINUTE, NOW)
+    admin = AdminClient({"bootstrap.servers": topic.bootstrap})
+    admin.create_partitions([NewPartitions(topic.name, 4)])[topic.name].result(20)
+    topic.send(*ticks(2), partition=3)
+    later = replace(landing, reader=topic.reader())
+    [manifest] = land(later, MINUTE.plus(1), NOW).manifests
+    later.reader.close()
+    assert (manifest.records, manifest.late) == (2, 2)
+
+
+def test_a_topic_made_again_is_not_landed_over_the_old_one(landing: Landing, topic: TestTopic) -> None:
+    far = [replace(s, start=50, end=50) for s in land(landing, MINUTE, NOW).manifests[0].slices]
+    sealed = manifest_of(landing.lake, landing.table, MINUTE)
+    assert sealed is not None
+    landing.lake.put(manifest_key(landing.table, MINUTE), replace(sealed, slices=tuple(far)).to_json())
+    with pytest.raises(KafkaError, match="were landed already"):
+        land(landing, MINUTE.plus(1), NOW)
+
+
+def test_a_minute_that_is_not_over_is_refused(landing: Landing) -> None:
+    with pytest.raises(SettingsError, match="2026-11-22T10:05 is not over yet"):
+        land(landing, MINUTE, MINUTE.start)
+
+
+def test_one_run_lands_no_more_minutes_than_its_limit_and_says_that_the_rest_follows(landing: Landing) -> None:
+    land(landing, MINUTE, NOW)
+    with pytest.raises(LakeError, match=r"Landed 100 minutes up to 2026-11-22T11:45, the limit of one run"):
+        land(landing, MINUTE.plus(150), NOW)
+    assert [m.minute for m in land(landing, MINUTE.plus(150), NOW).manifests][-1] == MINUTE.plus(150)
+
+
+def test_the_newest_sealed_minute_is_found_across_days(landing: Landing) -> None:
+    land(landing, MINUTE, NOW)
+    found = kafka_to_s3.newest_before(landing.lake, landing.table, MINUTE.plus(2000), 48)
+    assert isinstance(found, Manifest)
+    assert found.minute == MINUTE
+    assert kafka_to_s3.newest_before(landing.lake, landing.table, MINUTE.plus(2000), 24) is None
+
+
+def test_the_groups_offsets_follow_so_that_kafkas_tools_show_the_lag(landing: Landing, topic: TestTopic) -> None:
+    topic.send(*ticks(3))
+    land(landing, MINUTE, NOW)
+    group = Consumer({"bootstrap.servers": topic.bootstrap, "group.id": topic.stream.landing.group})
+    committed = group.committed([TopicPartition(topic.name, p) for p in range(3)], timeout=20)
+    group.close()
+    assert [tp.offset for tp in committed] == [3, 0, 0]
+
+
+def test_a_topic_that_is_not_there_is_named(topic: TestTopic) -> None:
+    missing = replace(topic, stream=replace(topic.stream, topic=replace(topic.stream.topic, name="none-such")))
+    with pytest.raises(KafkaError, match="none-such"):
+        missing.reader()
