@@ -220,6 +220,11 @@ def test_execution_parameters_fill_the_question_marks(ticks):
     assert "literal" in ticks.reason(sql, ExecutionParameters=["'10'", "(SELECT 1)"])
 
 
+def test_parameters_fill_the_question_marks_in_the_order_in_which_they_stand(ticks):
+    sql = "WITH a AS (SELECT ? AS x, hr FROM ticks WHERE hr = ?) SELECT ? AS y, x, ? AS z FROM a WHERE x = ? LIMIT 1"
+    assert ticks.rows(sql, ExecutionParameters=["1", "'11'", "'?'", "-3", "1"]) == [["y", "x", "z"], ["?", "1", "-3"]]
+
+
 def test_the_same_token_starts_one_query(ticks):
     token = "t" * 32
     first = ticks.start("SELECT 1", ClientRequestToken=token)
