@@ -26,6 +26,9 @@ class Catalogued:
 
     def crawl(self) -> None:
         self.glue.start_crawler(Name=self.name)
+        self.wait_for_crawl()
+
+    def wait_for_crawl(self) -> None:
         while self.glue.get_crawler(Name=self.name)["Crawler"]["State"] != "READY":
             time.sleep(0.02)
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -152,7 +153,7 @@ def test_force_writes_all_objects_again_to_the_same_bytes(small_objects: Any, to
     topic.send(*(b'{"n":%d,"fill":"%s"}' % (n, b"x" * 1000) for n in range(3000)))
     [manifest] = land(landing, MINUTE, NOW).manifests
     before = bodies(landing.lake)
-    assert len(before) == 3  # 3 MB in objects of 1 MiB
+    assert len(before) == 4  # 3.3 MB in objects of 1 MiB
     assert land(landing, MINUTE, NOW, force=True).rewritten == tuple(o.key for o in manifest.objects)
     assert bodies(landing.lake) == before
     assert len(offsets(landing.lake)) == 3000
@@ -207,6 +208,14 @@ def test_a_run_that_fails_before_the_seal_leaves_a_minute_that_the_next_run_land
     assert set(offsets(landing.lake).values()) == {1}
 
 
+def wait_for_end(topic: TestTopic, end: int) -> None:
+    """The coordinator writes a transaction's markers a moment after it has answered."""
+    deadline = time.monotonic() + 20
+    while topic.end_offsets()[0] != end:
+        assert time.monotonic() < deadline, topic.end_offsets()
+        time.sleep(0.05)
+
+
 def test_transaction_markers_and_aborted_records_take_offsets_but_are_no_rows(
     landing: Landing, topic: TestTopic
 ) -> None:
@@ -217,6 +226,7 @@ def test_transaction_markers_and_aborted_records_take_offsets_but_are_no_rows(
         producer.produce(topic.name, value, partition=0, timestamp=MINUTE.start_ms)
         producer.flush(20)
         producer.commit_transaction(20) if done else producer.abort_transaction(20)
+    wait_for_end(topic, 6)
     [manifest] = land(landing, MINUTE, NOW).manifests
     assert [row["n"] for row in rows(landing.lake)] == [1, 3]
     assert (manifest.records, manifest.ends[0]) == (2, 6)
@@ -230,6 +240,7 @@ def test_records_of_an_open_transaction_land_once_it_is_committed(landing: Landi
     producer.flush(20)
     [early] = land(landing, MINUTE, NOW).manifests
     producer.commit_transaction(20)
+    wait_for_end(topic, 2)
     [late] = land(landing, MINUTE.plus(1), NOW).manifests
     assert (early.records, late.records, late.late) == (0, 1, 1)
 

@@ -90,7 +90,6 @@ class TopicReader:
             elif time.monotonic() - last_news > _STALL_SECONDS:
                 raise self._stalled(ends)
             yield from self._sort(batch, ends)
-        self._consumer.unassign()
 
     def commit(self, ends: dict[int, int]) -> None:
         """Commit offsets to the group, so that Kafka's tools show the lag. Being refused harms nothing: it is logged."""
@@ -128,7 +127,8 @@ class TopicReader:
         for partition, offset in reached.items():
             if partition in ends and offset >= ends[partition]:
                 del ends[partition]
-                self._consumer.pause([TopicPartition(self.topic, partition)])
+                # Not pause(): a paused partition stays paused when a later read assigns it again.
+                self._consumer.incremental_unassign([TopicPartition(self.topic, partition)])
 
     def _is_end(self, message: Any) -> bool:
         """Whether the event is the end of the log; raises KafkaError for errors that waiting does not heal."""
