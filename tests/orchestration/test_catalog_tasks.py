@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ FAILED = "__fail__"  # what Airflow resumes a task with whose trigger failed or 
 def catalogued(aws_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path) -> Catalogued:
     found = new_lake(aws_endpoint)
     connect(monkeypatch, aws_endpoint)
+    for name in [n for n in os.environ if n.startswith("TICKLAKE_")]:
+        monkeypatch.delenv(name)
     for name in ("BUCKET", "GLUE_DATABASE", "CRAWLER"):
         monkeypatch.setenv(f"TICKLAKE_{name}", found.name)
     monkeypatch.setenv("TICKLAKE_WORKGROUP", "primary")
