@@ -1,0 +1,168 @@
+"""The README's commands on a stack of their own: ticks in, minutes sealed, crawled, counted; every offset found once in S3.
+
+It takes some minutes, so the tests share one stack; it has a folder and ports of its own and is gone afterwards.
+"""
+
+import gzip
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from local.home import PROJECT, Home
+from tests.kafka_broker import free_ports
+from ticklake.core.minute import Minute
+
+pytestmark = pytest.mark.end_to_end
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Runs ``./ticklake …`` on the test's own stack; its tools are those that are installed already."""
+    base = 20_000 + free_ports(1)[0] % 300 * 100
+    env = {
+        **os.environ,
+        "TICKLAKE_HOME": str(tmp_path_factory.mktemp("stack")),
+        "TICKLAKE_TOOLS": str(Home.from_env().tools),
+        "TICKLAKE_PORT_BASE": str(base),
+    }
+
+    def ticklake(*words: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        command = [str(PROJECT / "ticklake"), *words]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=seconds, check=False)
+
+    try:
+        yield ticklake
+    finally:
+        ended = ticklake("down", "--wipe")
+        assert ended.returncode == 0, ended.stderr
+
+
+@pytest.fixture(scope="module")
+def output(run: Run) -> str:
+    """What the stack said while it came up and its first minutes were proven."""
+    up = run("up", seconds=900)
+    assert up.returncode == 0, up.stdout + up.stderr
+    return up.stdout
+
+
+def status(run: Run) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(run("status", "--json").stdout)
+    return answer
+
+
+def test_up_shows_the_counts_until_two_minutes_are_proven_and_leaves_all_running(run: Run, output: str) -> None:
+    assert "SELECT COUNT(*)" in output
+    now = status(run)
+    assert all(part["up"] for part in now["parts"]), now["parts"]
+    assert now["sealed"]["minutes"] >= 2
+    assert now["sealed"]["records"] > 0
+    assert now["sealed"]["lost"] == 0
+    assert now["counted"]["records"] == now["counted"]["distinct"] > 0
+
+
+def test_up_again_is_harmless(run: Run, output: str) -> None:
+    before = {part["name"]: part["pid"] for part in status(run)["parts"]}
+    assert run("up").returncode == 0
+    assert {part["name"]: part["pid"] for part in status(run)["parts"]} == before
+
+
+def test_every_sealed_offset_lies_in_s3_exactly_once_with_its_value_unchanged(run: Run, output: str) -> None:
+    now = status(run)
+    s3 = boto3.client(
+        "s3", endpoint_url=now["aws"]["endpoint"], region_name="us-east-1",
+        aws_access_key_id="test", aws_secret_access_key="test",
+    )  # fmt: skip
+    bucket = now["aws"]["bucket"]
+
+    def read(prefix: str) -> Iterator[bytes]:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", ()):
+                yield s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+
+    # Objects first: what is sealed meanwhile is then missing in the rows only behind the ends taken here.
+    manifests = sorted((json.loads(body) for body in read("manifests/")), key=lambda m: m["minute"])
+    rows = [json.loads(line) for body in read("raw/") for line in gzip.decompress(body).splitlines()]
+    landed: dict[tuple[int, int], dict[str, Any]] = {}
+    for row in rows:
+        place = (row.pop("kafka_partition"), row.pop("kafka_offset"))
+        row.pop("kafka_timestamp")
+        assert place not in landed, f"{place} is there twice"
+        landed[place] = row
+    begins = {s["partition"]: s["start"] for s in manifests[0]["slices"]}
+    ends = {s["partition"]: s["end"] for s in manifests[-1]["slices"]}
+    for earlier, later in zip(manifests, manifests[1:], strict=False):
+        assert [(s["partition"], s["end"]) for s in earlier["slices"]] == [
+            (s["partition"], s["start"]) for s in later["slices"]
+        ]
+    produced = read_topic(now["kafka"]["bootstrap"], now["kafka"]["topic"], begins, ends)
+    assert {place: row for place, row in landed.items() if place[1] < ends[place[0]]} == produced
+    assert len(produced) == sum(m["records"] for m in manifests) > 0
+
+
+def read_topic(
+    bootstrap: str, topic: str, begins: dict[int, int], ends: dict[int, int]
+) -> dict[tuple[int, int], dict[str, Any]]:
+    """The topic's records between two sets of offsets, read by a plain consumer."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False})
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for partition, end in ends.items():
+        consumer.assign([TopicPartition(topic, partition, begins[partition])])
+        at = begins[partition]
+        while at < end:
+            for message in consumer.consume(500, timeout=10):
+                assert message.error() is None
+                at = (message.offset() or 0) + 1
+                if at <= end:
+                    found[partition, at - 1] = json.loads(message.value() or b"")
+    consumer.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dag", "conf"),
+    [
+        ("broker_health", {}),
+        ("csv_to_kafka", {"seconds": 5}),
+        ("kafka_to_s3", {}),
+        ("s3_to_catalog", {}),
+        ("catalog_to_counts", {}),
+    ],
+)
+def test_airflow_dags_test_passes(run: Run, output: str, dag: str, conf: dict[str, Any]) -> None:
+    done = run("airflow", "dags", "test", dag, "-c", json.dumps(conf))
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    assert "state=success" in done.stdout + done.stderr
+
+
+def test_a_backfill_of_past_minutes_seals_them(run: Run, output: str) -> None:
+    first = Minute.parse(status(run)["sealed"]["newest"]).plus(-30)
+    done = run(
+        "airflow", "backfill", "create", "--dag-id", "kafka_to_s3", "--max-active-runs", "2",
+        "--from-date", first.key, "--to-date", first.plus(1).key,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    before = status(run)["sealed"]["minutes"]
+    wait_for(lambda: status(run)["sealed"]["minutes"] >= before + 2)
+
+
+def wait_for(reached: Callable[[], bool], seconds: float = 180) -> None:
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(2)
+
+
+def test_down_leaves_nothing_running(run: Run, output: str) -> None:
+    pids = [part["pid"] for part in status(run)["parts"]]
+    assert run("down").returncode == 0
+    assert [pid for pid in pids if pid and Path(f"/proc/{pid}").exists()] == []
