@@ -4,9 +4,11 @@ It takes some minutes, so the tests share one stack; it has a folder and ports o
 """
 
 import gzip
+import itertools
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -98,7 +100,7 @@ def test_every_sealed_offset_lies_in_s3_exactly_once_with_its_value_unchanged(ru
         landed[place] = row
     begins = {s["partition"]: s["start"] for s in manifests[0]["slices"]}
     ends = {s["partition"]: s["end"] for s in manifests[-1]["slices"]}
-    for earlier, later in zip(manifests, manifests[1:], strict=False):
+    for earlier, later in itertools.pairwise(manifests):
         assert [(s["partition"], s["end"]) for s in earlier["slices"]] == [
             (s["partition"], s["start"]) for s in later["slices"]
         ]
@@ -154,8 +156,6 @@ def test_a_backfill_of_past_minutes_seals_them(run: Run, output: str) -> None:
 
 
 def wait_for(reached: Callable[[], bool], seconds: float = 180) -> None:
-    import time
-
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline
