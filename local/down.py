@@ -15,7 +15,6 @@ def down(stack: Stack, wipe: bool) -> int:
     home, parts = stack.home, stack.parts
     known = parts.all()
     running = [part for part in known if part.members()]
-    # What writes ends before what it writes to: the producer's last records still reach Kafka.
     for title, group in _groups(running):
         if group:
             say(f"stopping {title}")
@@ -33,12 +32,14 @@ def down(stack: Stack, wipe: bool) -> int:
 
 
 def _groups(parts: list[Part]) -> list[tuple[str, list[Part]]]:
-    groups = {
-        "Airflow": [p for p in parts if p.name.startswith("airflow-")],
-        "Kafka": [p for p in parts if p.name.startswith("kafka-")],
-        "AWS stand-in": [p for p in parts if p.name == AWS],
-    }
-    return list(groups.items())
+    """In the order of their end: who writes before whom it writes to, so that the last records still reach Kafka."""
+    api = "airflow-api-server"  # running tasks report their end to it
+    return [
+        ("Airflow's scheduler and tasks", [p for p in parts if p.name.startswith("airflow-") and p.name != api]),
+        ("Airflow's API", [p for p in parts if p.name == api]),
+        ("Kafka", [p for p in parts if p.name.startswith("kafka-")]),
+        ("the AWS stand-in", [p for p in parts if p.name == AWS]),
+    ]
 
 
 def _wipe(home: Home) -> None:

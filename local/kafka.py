@@ -139,7 +139,8 @@ class Cluster:
 def java(class_path: str, main: str, *arguments: str | Path, jvm: Sequence[str]) -> list[str]:
     """The command that runs a Java class."""
     log4j = f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"
-    return [str(JAVA), *jvm, log4j, "-cp", class_path, main, *map(str, arguments)]
+    # The compression codecs load native code, of which Java would warn on the terminal.
+    return [str(JAVA), *jvm, "--enable-native-access=ALL-UNNAMED", log4j, "-cp", class_path, main, *map(str, arguments)]
 
 
 def tool(class_path: str, main: str, arguments: Sequence[str]) -> list[str]:

@@ -9,22 +9,23 @@ from dataclasses import dataclass
 
 from local.jars import class_path
 from local.kafka import tool
+from local.processes import PartError
 from local.stack import Stack
 from ticklake.core.errors import SettingsError
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: its Java class, what it is for, the option that names the cluster ("" when it reads files)."""
+    """A tool: its Java class, what it is for, whether it talks to the cluster or reads files."""
 
     main: str
     purpose: str
-    cluster: str = "--bootstrap-server"
+    talks: bool = True
 
 
+_CLUSTER = "--bootstrap-server"
 _ORG = "org.apache.kafka.tools"
 TOOLS = {
-    "acls": Tool(f"{_ORG}.AclCommand", "who may do what"),
     "broker-api-versions": Tool(f"{_ORG}.BrokerApiVersionsCommand", "requests that each broker understands"),
     "client-metrics": Tool(f"{_ORG}.ClientMetricsCommand", "metrics that clients send"),
     "cluster": Tool(f"{_ORG}.ClusterTool", "cluster id; unregister a broker"),
@@ -35,7 +36,7 @@ TOOLS = {
     "consumer-groups": Tool(f"{_ORG}.consumer.group.ConsumerGroupCommand", "groups, their offsets and lag"),
     "consumer-perf-test": Tool(f"{_ORG}.ConsumerPerformance", "how fast records are read"),
     "delete-records": Tool(f"{_ORG}.DeleteRecordsCommand", "delete records before an offset"),
-    "dump-log": Tool(f"{_ORG}.DumpLogSegments", "what a log file holds", ""),
+    "dump-log": Tool(f"{_ORG}.DumpLogSegments", "what a log file holds", talks=False),
     "features": Tool(f"{_ORG}.FeatureCommand", "versions of the cluster's features"),
     "get-offsets": Tool(f"{_ORG}.GetOffsetShell", "offsets of a topic's partitions, by time too"),
     "groups": Tool(f"{_ORG}.GroupsCommand", "groups of every kind"),
@@ -44,7 +45,6 @@ TOOLS = {
     "metadata-quorum": Tool(f"{_ORG}.MetadataQuorumCommand", "the KRaft controllers and their leader"),
     "producer-perf-test": Tool(f"{_ORG}.ProducerPerformance", "how fast records are written"),
     "reassign-partitions": Tool(f"{_ORG}.reassign.ReassignPartitionsCommand", "move partitions between brokers"),
-    "replica-verification": Tool(f"{_ORG}.ReplicaVerificationTool", "compare replicas", "--broker-list"),
     "topics": Tool(f"{_ORG}.TopicCommand", "list, describe, create, change topics"),
     "transactions": Tool(f"{_ORG}.TransactionsCommand", "transactions under way"),
 }
@@ -59,6 +59,8 @@ def run_tool(stack: Stack, arguments: Sequence[str]) -> int:
     name = arguments[0].removeprefix("kafka-").removesuffix(".sh")
     if name not in TOOLS:
         raise SettingsError(f"{arguments[0]!r} is not one of Kafka's tools.", "./ticklake kafka lists them.")
+    if TOOLS[name].talks and not any(stack.alive(broker.name) for broker in stack.brokers()):
+        raise PartError("Kafka does not run.", "Start the stack: ./ticklake up")
     command = tool(class_path(stack.home), TOOLS[name].main, _with_cluster(TOOLS[name], arguments[1:], stack.bootstrap))
     return subprocess.call(command, env=os.environ)
 
@@ -66,8 +68,8 @@ def run_tool(stack: Stack, arguments: Sequence[str]) -> int:
 def _with_cluster(tool: Tool, arguments: Sequence[str], bootstrap: str) -> list[str]:
     """The arguments, and the cluster's address unless they name one or only ask for help."""
     given = [argument.partition("=")[0] for argument in arguments]
-    if not tool.cluster or {tool.cluster, "--bootstrap-controller", "--help", "--version"} & set(given):
+    if not tool.talks or {_CLUSTER, "--bootstrap-controller", "--help", "--version"} & set(given):
         return list(arguments)
     # Where a tool has subcommands, the option stands before them; only ClusterTool wants it behind.
-    option = [tool.cluster, bootstrap]
+    option = [_CLUSTER, bootstrap]
     return [*arguments, *option] if tool is TOOLS["cluster"] else [*option, *arguments]

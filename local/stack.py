@@ -28,7 +28,6 @@ class AwsLogin(TypedDict):
 
 # The stand-in takes any key.
 AWS_LOGIN: AwsLogin = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-# In the order they stop in: what writes ends before what it writes to.
 AIRFLOW = ("airflow-scheduler", "airflow-triggerer", "airflow-dag-processor", "airflow-api-server")
 
 

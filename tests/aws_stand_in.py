@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from local import environments
+from local.home import Home
+
 ROOT = Path(__file__).resolve().parents[1]
 _SECONDS = 60.0
 
 
 def aws_python() -> str:
     """Python of the stand-in's environment: ``TICKLAKE_AWS_PYTHON``, else the launcher's."""
-    home = Path(os.environ.get("TICKLAKE_HOME", ROOT / ".ticklake"))
-    return os.environ.get("TICKLAKE_AWS_PYTHON", str(home / "aws" / "bin" / "python"))
+    return os.environ.get("TICKLAKE_AWS_PYTHON") or str(environments.python(Home.from_env(), "aws"))
 
 
 class StandIn:
