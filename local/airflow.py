@@ -55,6 +55,9 @@ def prepare(stack: Stack) -> None:
     if done.exists() and done.read_text() == version("apache-airflow"):
         return
     _home(stack).mkdir(parents=True, exist_ok=True)
+    if not done.exists():
+        # A first migration that was interrupted: SQLite has no way back, and there is nothing in it to keep.
+        _database(stack).unlink(missing_ok=True)
     log = stack.home.logs / "airflow-migrate.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
@@ -159,6 +162,10 @@ def _home(stack: Stack) -> Path:
     return stack.home.folder / "airflow"
 
 
+def _database(stack: Stack) -> Path:
+    return _home(stack) / "airflow.db"
+
+
 def _settings(stack: Stack) -> dict[str, object]:
     home = _home(stack)
     api = stack.home.airflow_url
@@ -172,7 +179,7 @@ def _settings(stack: Stack) -> dict[str, object]:
         # Whoever reaches 127.0.0.1 is admin: this Airflow listens nowhere else.
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "CORE__PARALLELISM": 4,  # each worker costs memory; five DAGs seldom have more than four tasks at a time
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(stack)}",
         "API__HOST": "127.0.0.1",
         "API__PORT": stack.home.airflow_port,
         "API__BASE_URL": api,

@@ -6,18 +6,17 @@ checks need, ``aws`` is the AWS stand-in's own.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 from local.home import PROJECT, Home
+from local.lock import one_at_a_time
 from local.terminal import say
 from ticklake.core.errors import TicklakeError
 
@@ -48,11 +47,7 @@ def prepare(home: Home, names: Sequence[str]) -> None:
     """Make or update the environments, side by side; does nothing when they are as locked."""
     if all(_is_current(home, name) for name in names):
         return
-    try:
-        home.tools.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise InstallError(f"{home.tools} cannot be made: {e.strerror}.", "Set TICKLAKE_HOME to a folder.") from e
-    with _one_at_a_time(home):
+    with one_at_a_time(home.tools, "installing"):
         if not _is_current(home, "bootstrap"):
             say("installing uv, once")
             _make_bootstrap(home)
@@ -128,14 +123,3 @@ def _mark(home: Home, name: str) -> None:
 
 def _marker(home: Home, name: str) -> Path:
     return home.tools / name / "ticklake-lock"
-
-
-@contextmanager
-def _one_at_a_time(home: Home) -> Iterator[None]:
-    with (home.tools / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another ./ticklake is installing; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

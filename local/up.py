@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from local import airflow, aws_stand_in
 from local.lake import Counted, Sealed, counted, sealed
+from local.lock import one_at_a_time
 from local.processes import Part, PartError
 from local.provision import provision
 from local.stack import AWS_LOGIN, Stack
@@ -29,8 +30,9 @@ _QUIET = 15.0  # seconds after which the counts are said again though nothing ro
 def up(stack: Stack, brokers: int | None, wait: bool) -> int:
     """Start what does not run, wait until minutes are sealed and counted, leave it running. Returns the exit code."""
     try:
-        stack.check_ports(brokers)
-        parts = start_all(stack, brokers)
+        with one_at_a_time(stack.home.folder, "starting the parts"):
+            stack.check_ports(brokers)
+            parts = start_all(stack, brokers)
         if wait:
             watch(stack, parts)
         _farewell(stack)
