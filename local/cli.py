@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="a benchmark, or `all`; without a name it lists them")
     bench.add_argument("name", nargs="?", metavar="NAME")
+    bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="the benchmark's own options, e.g. --quick")
     return parser
 
 
@@ -128,7 +129,7 @@ def _test(home: Home, options: Namespace) -> int:
 def _bench(home: Home, options: Namespace) -> int:
     from local.checks import run_benchmark
 
-    return run_benchmark(home, options.name)
+    return run_benchmark(home, options.name, options.rest)
 
 
 _COMMANDS = {
