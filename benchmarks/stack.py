@@ -122,7 +122,7 @@ def main() -> None:
     try:
         dags.rest()
         progress("watching at rest")
-        rest = watch(parts, given or 2)
+        rest = watch(parts, min(given or 2, 2))
     finally:
         dags.go_on()
     phases = {"running": running, "at rest": rest}
