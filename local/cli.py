@@ -164,7 +164,7 @@ def _test(home: Home, options: Namespace) -> int:
 def _bench(home: Home, options: Namespace) -> int:
     from local.checks import run_benchmark
 
-    return run_benchmark(home, options.name)
+    return run_benchmark(home, options.name, options.rest)
 
 
 _COMMANDS = (
@@ -267,7 +267,10 @@ _COMMANDS = (
         "bench",
         "a benchmark, or `all`; without a name it lists them",
         _bench,
-        options=(_option("name", nargs="?", metavar="NAME", help="the benchmark, or `all`"),),
+        options=(
+            _option("name", nargs="?", metavar="NAME", help="the benchmark, or `all`"),
+            _option("rest", nargs="...", metavar="…", help="the benchmark's own options, e.g. --quick"),
+        ),
         examples=(("bench", "lists them"),),
         environment="dev",
         installs=True,
