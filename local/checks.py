@@ -37,8 +37,8 @@ def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     return 1 if failed else tests
 
 
-def run_benchmark(home: Home, name: str | None) -> int:
-    """Run ``benchmarks/NAME.py``, or `all`; without a name list them. Returns the first exit code that is not 0."""
+def run_benchmark(home: Home, name: str | None, options: Sequence[str]) -> int:
+    """Run ``benchmarks/NAME.py``, or `all`, with options; without a name list them. Returns the first exit code not 0."""
     known = {file.stem: file for file in sorted(_BENCHMARKS.glob("*.py")) if not file.name.startswith("_")}
     if name is None:
         for stem, file in known.items():
@@ -49,7 +49,7 @@ def run_benchmark(home: Home, name: str | None) -> int:
     for stem, file in known.items():
         if name in (stem, "all"):
             say(stem)
-            if code := subprocess.call([sys.executable, file], cwd=PROJECT, env=_environment(home)):
+            if code := subprocess.call([sys.executable, file, *options], cwd=PROJECT, env=_environment(home)):
                 return code
     return 0
 

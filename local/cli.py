@@ -1,80 +1,116 @@
-"""The launcher's commands and options. Only the standard library: `--help` works before anything is installed."""
+"""The launcher's commands and options. Only the standard library: `--help` works before anything is installed.
+
+A new command is one entry of `COMMANDS` and the function that it runs, which imports what it needs when it is called.
+"""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from local.home import DEFAULT_PORT_BASE, MAX_BROKERS, Home
+from ticklake.core.errors import TicklakeError
 
+_DESCRIPTION = "Every minute of a Kafka topic in S3 exactly once, countable in Athena. Runs it all on this machine."
 _MORE = f"""\
+Each has more to say, with examples: ./ticklake up --help
+
 environment:
   TICKLAKE_HOME       folder of the stack instead of .ticklake/ (data, logs, environments)
   TICKLAKE_PORT_BASE  first port instead of {DEFAULT_PORT_BASE}: Airflow takes +80, Kafka +92 and on, the AWS stand-in +66
   TICKLAKE_CSV        file that the producer reads instead of include/data/indexProcessed.csv
   TICKLAKE_TOOLS      folder of environments and jars, so that several stacks share them
+
+exit codes: 0 done, 1 it failed and says why, 2 wrong command or option, 130 stopped by Ctrl-C
 """
+
+
+class UsageError(TicklakeError):
+    """The command line is not one that the launcher takes."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One argument of a command, as argparse's ``add_argument`` takes it."""
+
+    names: tuple[str, ...]
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Command:
-    """One subcommand: the environment it runs in, those it also needs, and whether it may install them."""
+    """One subcommand.
 
-    environment: str
+    ``environment`` is the one it runs in, ``installs`` whether it may make that and those ``beside`` it. With ``verbatim`` all
+    that follows the name belongs to another program: it arrives as ``options.rest``.
+    """
+
+    name: str
+    summary: str
     run: Callable[[Home, Namespace], int]
-    prepares: bool = False
+    options: tuple[Option, ...] = ()
+    examples: tuple[tuple[str, str], ...] = ()
+    exit_codes: str = "0 done, 1 it failed and says why"
+    environment: str = "venv"
+    installs: bool = False
     beside: tuple[str, ...] = ()
+    verbatim: bool = False
 
 
-def parse(arguments: Sequence[str]) -> tuple[Command, Namespace]:
-    """Read the command line; prints help or usage and exits like argparse."""
-    if arguments and arguments[0] in ("airflow", "kafka") and arguments[1:] not in (["-h"], ["--help"]):
+def parse(arguments: Sequence[str]) -> tuple[Command, Namespace] | None:
+    """Read the command line; None when it was only help that was asked for, and given. Raises UsageError."""
+    given = arguments[0] if arguments else "--help"
+    if not given.startswith("-") and given not in COMMANDS:
+        near = difflib.get_close_matches(given, COMMANDS, n=1)
+        hint = f"Did you mean ./ticklake {near[0]}? " if near else ""
+        raise UsageError(f"{given!r} is not a command.", f"{hint}All of them: ./ticklake --help")
+    command = COMMANDS.get(given)
+    if command and command.verbatim and arguments[1:] not in (["-h"], ["--help"]):
         # Everything behind these belongs to the other program, options too, which argparse would claim for itself.
-        return _COMMANDS[arguments[0]], Namespace(command=arguments[0], rest=list(arguments[1:]))
-    options = _parser().parse_args(arguments)
-    return _COMMANDS[options.command], options
+        return command, Namespace(command=given, rest=list(arguments[1:]))
+    try:
+        options = _parser().parse_args(arguments or ["--help"])
+    except SystemExit:  # argparse has printed the help; a mistake is a UsageError
+        return None
+    return COMMANDS[options.command], options
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says a mistake in one line, where argparse would print the whole usage before it."""
+
+    def error(self, message: str) -> Any:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="./ticklake",
-        description="Every minute of a Kafka topic in S3 exactly once, countable in Athena. Runs it all on this machine.",
-        epilog=_MORE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="./ticklake", description=_DESCRIPTION, epilog=_MORE, formatter_class=plain)
+    commands = parser.add_subparsers(
+        dest="command", title="commands", required=True, metavar="COMMAND", parser_class=_Parser
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    up = commands.add_parser("up", help="set everything up, start it, wait until two minutes are landed and counted")
-    up.add_argument("--brokers", type=int, choices=range(1, MAX_BROKERS + 1), help="Kafka brokers (default 3)")
-    up.add_argument(
-        "--no-wait", action="store_true", help="return when all runs, without waiting for the first minutes"
-    )
-
-    down = commands.add_parser("down", help="stop everything; the data stays")
-    down.add_argument("--wipe", action="store_true", help="also remove the data, logs and settings of this stack")
-
-    status = commands.add_parser("status", help="what runs, what is landed and counted")
-    status.add_argument("--json", action="store_true", help="for programs")
-
-    airflow = commands.add_parser("airflow", help="Airflow's own command line, e.g.: airflow dags list")
-    airflow.add_argument("rest", nargs="*", metavar="…", help="whatever `airflow` takes")
-
-    kafka = commands.add_parser("kafka", help="Kafka's own tools, e.g.: kafka topics --describe; alone it lists them")
-    kafka.add_argument("rest", nargs="*", metavar="TOOL …", help="a tool's name without .sh, and whatever it takes")
-
-    sql = commands.add_parser("sql", help="an Athena query, e.g.: sql 'SELECT COUNT(*) FROM stock_ticks'")
-    sql.add_argument("query", help="one statement in Athena's SQL")
-    sql.add_argument("--csv", action="store_true", help="print CSV instead of a table")
-
-    test = commands.add_parser("test", help="every check of the project; `test fast` leaves out the end-to-end part")
-    test.add_argument("fast", nargs="?", choices=["fast"], help="without the end-to-end part")
-    test.add_argument("pytest", nargs="*", metavar="-- …", help="more arguments for pytest, behind --")
-
-    bench = commands.add_parser("bench", help="a benchmark, or `all`; without a name it lists them")
-    bench.add_argument("name", nargs="?", metavar="NAME")
+    for command in COMMANDS.values():
+        epilog = f"{_examples(command)}exit codes: {command.exit_codes}"
+        title = f"{command.summary[:1].upper()}{command.summary[1:]}."
+        sub = commands.add_parser(
+            command.name, help=command.summary, description=title, epilog=epilog, formatter_class=plain
+        )
+        for option in command.options:
+            sub.add_argument(*option.names, **option.settings)
     return parser
+
+
+def _examples(command: Command) -> str:
+    width = max((len(line) for line, _ in command.examples), default=0)
+    lines = [f"  ./ticklake {line:<{width}}  {what}".rstrip() for line, what in command.examples]
+    return "\n".join(["examples:", *lines, "", ""]) if lines else ""
+
+
+def _option(*names: str, **settings: Any) -> Option:
+    return Option(names, settings)
 
 
 def _up(home: Home, options: Namespace) -> int:
@@ -128,16 +164,117 @@ def _test(home: Home, options: Namespace) -> int:
 def _bench(home: Home, options: Namespace) -> int:
     from local.checks import run_benchmark
 
-    return run_benchmark(home, options.name)
+    return run_benchmark(home, options.name, options.rest)
 
 
-_COMMANDS = {
-    "up": Command("venv", _up, prepares=True, beside=("aws",)),
-    "down": Command("venv", _down),
-    "status": Command("venv", _status),
-    "airflow": Command("venv", _airflow),
-    "kafka": Command("venv", _kafka),
-    "sql": Command("venv", _sql),
-    "test": Command("dev", _test, prepares=True, beside=("aws",)),
-    "bench": Command("dev", _bench, prepares=True, beside=("aws",)),
-}
+_COMMANDS = (
+    Command(
+        "up",
+        "set everything up, start it, wait until two minutes are landed and counted",
+        _up,
+        options=(
+            _option("--brokers", type=int, choices=range(1, MAX_BROKERS + 1), help="Kafka brokers (default 3)"),
+            _option(
+                "--no-wait", action="store_true", help="return when all runs, without waiting for the first minutes"
+            ),
+        ),
+        examples=(
+            ("up", "a second time it is harmless: what runs is left, what died is started again"),
+            ("up --brokers 1", "on a small machine"),
+        ),
+        exit_codes="0 all runs, and goes on running; 1 it failed and says why; 130 stopped by Ctrl-C",
+        installs=True,
+        beside=("aws",),
+    ),
+    Command(
+        "status",
+        "what runs, what is landed and counted",
+        _status,
+        options=(
+            _option("--json", action="store_true", help="for programs: parts, kafka, aws, airflow, sealed, counted"),
+        ),
+        examples=(("status", ""), ("status --json", "the same for programs")),
+        exit_codes="0 every part is up, 1 one is down",
+    ),
+    Command(
+        "down",
+        "stop everything; the data stays",
+        _down,
+        options=(_option("--wipe", action="store_true", help="also remove the data, logs and settings of this stack"),),
+        examples=(("down", "./ticklake up goes on from there"), ("down --wipe", "what was installed stays")),
+    ),
+    Command(
+        "sql",
+        "an Athena query against the running stack, in Athena's SQL",
+        _sql,
+        options=(
+            _option("query", metavar="QUERY", help="one statement"),
+            _option("--csv", action="store_true", help="print CSV instead of a table"),
+        ),
+        examples=(
+            ("sql 'SELECT COUNT(*) FROM stock_ticks'", ""),
+            ("sql 'SELECT * FROM stock_ticks LIMIT 5' --csv", ""),
+            ("sql 'SHOW PARTITIONS stock_ticks'", ""),
+        ),
+        exit_codes="0 done, 1 it failed, with Athena's reason",
+    ),
+    Command(
+        "kafka",
+        "Kafka's own tools against the running stack; alone it lists them",
+        _kafka,
+        options=(_option("rest", nargs="*", metavar="ARGUMENT", help="a tool's name without .sh, then what it takes"),),
+        examples=(
+            ("kafka topics --describe", ""),
+            ("kafka console-consumer --topic stock_ticks --from-beginning --max-messages 3", ""),
+            ("kafka consumer-groups --describe --group ticklake", "the lag of landing"),
+            ("kafka topics --help", "the tool's own help"),
+        ),
+        exit_codes="the tool's; 1 if there is none of that name, or Kafka does not run",
+        verbatim=True,
+    ),
+    Command(
+        "airflow",
+        "Airflow's own command line in the stack's environment",
+        _airflow,
+        options=(_option("rest", nargs="*", metavar="ARGUMENT", help="whatever `airflow` takes"),),
+        examples=(
+            ("airflow dags list", ""),
+            ("airflow tasks states-for-dag-run kafka_to_s3 RUN_ID", ""),
+            (
+                "airflow backfill create --dag-id kafka_to_s3"
+                " --from-date 2026-11-22T10:00 --to-date 2026-11-22T10:59 --max-active-runs 2",
+                "",
+            ),
+        ),
+        exit_codes="Airflow's",
+        verbatim=True,
+    ),
+    Command(
+        "test",
+        "every check of the project; `test fast` leaves out the end-to-end part",
+        _test,
+        options=(
+            _option("fast", nargs="?", choices=["fast"], help="without the end-to-end part"),
+            _option("pytest", nargs="*", metavar="ARGUMENT", help="more arguments for pytest, behind --"),
+        ),
+        examples=(("test fast", ""), ("test fast -- -k slices", "what follows -- goes to pytest"), ("test", "")),
+        exit_codes="0 all passed, 1 a check before pytest failed, else pytest's",
+        environment="dev",
+        installs=True,
+        beside=("aws",),
+    ),
+    Command(
+        "bench",
+        "a benchmark, or `all`; without a name it lists them",
+        _bench,
+        options=(
+            _option("name", nargs="?", metavar="NAME", help="the benchmark, or `all`"),
+            _option("rest", nargs="...", metavar="…", help="the benchmark's own options, e.g. --quick"),
+        ),
+        examples=(("bench", "lists them"),),
+        environment="dev",
+        installs=True,
+        beside=("aws",),
+    ),
+)
+COMMANDS = {command.name: command for command in _COMMANDS}

@@ -6,7 +6,7 @@ import os
 import sys
 
 from local import environments
-from local.cli import Command, parse
+from local.cli import Command, UsageError, parse
 from local.home import Home
 from local.terminal import complain
 from ticklake.core.errors import TicklakeError
@@ -14,7 +14,14 @@ from ticklake.core.errors import TicklakeError
 
 def main(arguments: list[str]) -> int:
     """Run one command; returns the exit code."""
-    command, options = parse(arguments)
+    try:
+        parsed = parse(arguments)
+    except UsageError as e:
+        complain(str(e))
+        return 2
+    if parsed is None:
+        return 0
+    command, options = parsed
     # All parts are on this machine: a proxy of the user's must not get in between.
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, ["127.0.0.1,localhost", os.environ.get(name)]))
@@ -34,7 +41,7 @@ def main(arguments: list[str]) -> int:
 def _be_in_environment(home: Home, command: Command, arguments: list[str]) -> None:
     """Return when this process runs where the command can run; otherwise go on there, in a new interpreter."""
     here = environments.inside(home)
-    if command.prepares:
+    if command.installs:
         environments.prepare(home, [here or command.environment, *command.beside])
     if here in ("dev", command.environment):  # `dev` holds all of `venv`.
         return

@@ -15,12 +15,12 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, SettingsError
-from ticklake.core.keys import manifest_key, minute_prefix
+from ticklake.core.keys import manifest_key, minute_prefix, origin_key
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
 from ticklake.stages import kafka_to_s3
 from ticklake.stages.kafka_to_s3 import Landing, land
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.sealed import manifest_of, origin_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -56,6 +56,7 @@ def test_a_minute_lands_every_record_of_its_window_once_and_unchanged(landing: L
     prefix = minute_prefix("raw", landing.table, MINUTE)
     assert keys(landing.lake) == [
         manifest_key(landing.table, MINUTE),
+        origin_key(landing.table),
         f"{prefix}p00000-{1:020d}-{6:020d}.jsonl.gz",
         f"{prefix}p00002-{0:020d}-{1:020d}.jsonl.gz",
     ]
@@ -76,7 +77,7 @@ def test_what_cannot_be_a_row_is_kept_as_rejected_and_the_rest_lands(landing: La
 def test_a_minute_without_a_record_is_sealed_with_no_object(landing: Landing, topic: TestTopic) -> None:
     [manifest] = land(landing, MINUTE, NOW).manifests
     assert manifest.objects == ()
-    assert keys(landing.lake) == [manifest_key(landing.table, MINUTE)]
+    assert keys(landing.lake) == [manifest_key(landing.table, MINUTE), origin_key(landing.table)]
 
 
 def test_unsealed_minutes_since_the_newest_sealed_one_are_landed_first(landing: Landing, topic: TestTopic) -> None:
@@ -145,7 +146,7 @@ def test_a_missing_rejected_object_is_written_again_alone(landing: Landing, topi
     landing.lake.delete([o.key for o in manifest.rejected_objects])
     land(landing, MINUTE, NOW)
     assert landing.lake.get(manifest.rejected_objects[0].key) == before
-    assert set(keys(landing.lake)) == {*manifest.keys, manifest_key(landing.table, MINUTE)}
+    assert set(keys(landing.lake)) == {*manifest.keys, manifest_key(landing.table, MINUTE), origin_key(landing.table)}
 
 
 def test_force_writes_all_objects_again_to_the_same_bytes(small_objects: Any, topic: TestTopic) -> None:
@@ -182,6 +183,48 @@ def test_the_loser_of_the_seal_deletes_only_what_the_winner_does_not_list_and_go
     assert first.ends == second.starts == {0: 3, 1: 2, 2: 0}
     assert {key for key in keys(landing.lake) if key.startswith("raw/")} == first.keys
     assert set(offsets(landing.lake).values()) == {1}
+
+
+def neighbour_before_the_seal(
+    landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch, minute: Minute
+) -> None:
+    """Arrange that while the next minute is written, a record of it comes late and another run lands ``minute``."""
+    write = kafka_to_s3._write
+
+    def write_beside_a_neighbour(mine: Landing, current: Minute, slices: Any) -> Any:
+        written = write(mine, current, slices)
+        monkeypatch.setattr(kafka_to_s3, "_write", write)
+        topic.send(b'{"late":1}', at=MINUTE.plus(-1).start_ms)
+        neighbour = replace(landing, reader=topic.reader(), run_id="neighbour")
+        land(neighbour, minute, NOW)
+        neighbour.reader.close()
+        return written
+
+    monkeypatch.setattr(kafka_to_s3, "_write", write_beside_a_neighbour)
+
+
+@pytest.mark.parametrize("neighbour", [1, -1])
+def test_first_ever_runs_of_neighbouring_minutes_at_once_leave_no_offset_between_them(
+    landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch, neighbour: int
+) -> None:
+    topic.send(*ticks(2), at=MINUTE.plus(-1).start_ms)
+    neighbour_before_the_seal(landing, topic, monkeypatch, MINUTE.plus(neighbour))
+    land(landing, MINUTE, NOW)
+    land(landing, MINUTE.plus(2), NOW)
+    sealed = [manifest_of(landing.lake, landing.table, MINUTE.plus(n)) for n in range(min(neighbour, 0), 3)]
+    starts, ends = [m.starts for m in sealed if m], [m.ends for m in sealed if m]
+    assert starts[1:] == ends[:-1]
+    assert offsets(landing.lake) == Counter((0, n) for n in range(starts[0][0], 3))
+
+
+def test_a_run_long_after_everything_that_was_landed_begins_anew(landing: Landing, topic: TestTopic) -> None:
+    land(landing, MINUTE, NOW)
+    topic.send(*ticks(2), at=MINUTE.plus(49 * 60).start_ms)
+    [manifest] = land(landing, MINUTE.plus(49 * 60), datetime(2026, 11, 25, tzinfo=UTC)).manifests
+    assert manifest.records == 2
+    origin = origin_of(landing.lake, landing.table)
+    assert origin is not None
+    assert origin.minute == manifest.minute
 
 
 def test_leftovers_of_a_killed_attempt_are_removed_after_sealing(landing: Landing, topic: TestTopic) -> None:

@@ -3,6 +3,7 @@
     raw/<table>/dt=2026-11-22/hr=10/1005-p00003-00000000000000123456-00000000000000124001.jsonl.gz
     rejected/<table>/dt=2026-11-22/hr=10/<the same naming>
     manifests/<table>/dt=2026-11-22/1005.json
+    origins/<table>.json
     curated/<table>/dt=2026-11-22/hr=10/….parquet
     counts/<table>/dt=2026-11-22/hr=10/<query>.json
     counts/<table>/dt=2026-11-22/hours.json
@@ -87,6 +88,11 @@ def manifest_minute(key: str) -> Minute:
     if not m:
         raise LakeError(f"{key!r} is not the key of a manifest.")
     return _minute(m["dt"], m["hh"], m["mm"], key)
+
+
+def origin_key(table: str) -> str:
+    """Key of the table's origin."""
+    return f"origins/{table}.json"
 
 
 def counts_key(table: str, hour: Hour, query: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from ticklake.core.errors import LakeError
+from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.minute import Minute
 from ticklake.core.slices import Slice
 
@@ -127,7 +127,7 @@ class Manifest:
             manifest = cls._read(document)
             if (manifest.records, manifest.rejected) != (document["records"], document["rejected"]):
                 raise LakeError(f"The manifest of {manifest.minute} contradicts itself: its objects' records differ.")
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
+        except (ValueError, KeyError, TypeError, AttributeError, SettingsError) as e:
             raise LakeError(f"This is not a manifest: {type(e).__name__}: {e}.") from e
         return manifest
 

@@ -2,9 +2,10 @@
 
 The rules, for a minute that is not sealed yet:
 
-* it starts where the newest sealed minute before it ended; without one, at the first record of its window;
+* it starts where the newest sealed minute before it ended; without one, at the table's origin (``core.origin``), and
+  before the origin at the first record of its window;
 * it ends at the first record of the next window; when there is none, at the end of the log;
-* a minute directly before a sealed one ends exactly where that one starts.
+* a minute directly before a sealed one, or before the origin, ends exactly where that one starts.
 
 So consecutive manifests always touch, whatever the order of runs, twins or clocks.
 """

@@ -20,10 +20,11 @@ from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, Settin
 from ticklake.core.keys import RAW, REJECTED, manifest_key, minute_prefix
 from ticklake.core.manifest import Manifest, StoredObject
 from ticklake.core.minute import Minute
+from ticklake.core.origin import Origin
 from ticklake.core.settings import Stream
-from ticklake.core.slices import LogState, Slice, cut, lost, readable
+from ticklake.core.slices import LogState, Offsets, Slice, cut, lost, readable
 from ticklake.stages.minute_writer import MinuteWriter, Written
-from ticklake.stages.sealed import manifest_of, newest_before, oldest_after
+from ticklake.stages.sealed import agreed_origin, manifest_of, newest_before, oldest_after, origin_of
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,7 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
     sealed = manifest_of(landing.lake, landing.table, minute)
     if sealed is not None:
         return Landed((sealed,), _restore(landing, sealed, force))
-    previous = newest_before(landing.lake, landing.table, minute, landing.stream.landing.lookback_hours)
-    following = oldest_after(landing.lake, landing.table, minute)
+    previous, following = _edges(landing, minute)
     wanted = _minutes(previous, minute, landing.stream.landing.catch_up_minutes)
     if len(wanted) > 1:
         log.info("Catching up %d unsealed minutes, %s to %s", len(wanted), wanted[0], wanted[-1])
@@ -88,14 +88,46 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
     return Landed(manifests)
 
 
-def _minutes(previous: Manifest | None, minute: Minute, limit: int) -> list[Minute]:
+@dataclass(frozen=True)
+class _Edge:
+    """Offsets at which a minute ends (before the one to land) or starts (after it), per Kafka partition."""
+
+    minute: Minute
+    offsets: Offsets
+
+
+def _edges(landing: Landing, minute: Minute) -> tuple[_Edge | None, _Edge | None]:
+    """What lies before and after an unsealed minute: sealed ones, or the table's origin where that is nearer."""
+    lake, table, lookback = landing.lake, landing.table, landing.stream.landing.lookback_hours
+    sealed = newest_before(lake, table, minute, lookback)
+    if sealed is None:
+        origin: Origin | None = agreed_origin(lake, table, minute, lambda: _starts(landing.reader, minute), lookback)
+    else:
+        origin = origin_of(lake, table)
+    previous = _Edge(sealed.minute, sealed.ends) if sealed else None
+    if previous is None and origin and origin.minute <= minute:
+        previous = _Edge(origin.minute.plus(-1), origin.starts)
+    after = oldest_after(lake, table, minute)
+    following = _Edge(after.minute, after.starts) if after else None
+    if origin and origin.minute > minute and (following is None or origin.minute < following.minute):
+        following = _Edge(origin.minute, origin.starts)
+    return previous, following
+
+
+def _starts(reader: TopicReader, minute: Minute) -> Offsets:
+    # The end of the log is read first: a record that comes in between is taken, not skipped.
+    high = reader.high()
+    return high | reader.by_time(minute.start_ms)
+
+
+def _minutes(previous: _Edge | None, minute: Minute, limit: int) -> list[Minute]:
     first = minute if previous is None else previous.minute.plus(1)
     count = int((minute.start - first.start).total_seconds()) // 60 + 1
     return [first.plus(n) for n in range(min(count, limit))]
 
 
 def _land_all(
-    landing: Landing, minutes: Iterable[Minute], previous: Manifest | None, following: Manifest | None
+    landing: Landing, minutes: Iterable[Minute], previous: _Edge | None, following: _Edge | None
 ) -> Iterator[Manifest]:
     # The end of the log is read before any time is looked up: see LogState.
     high, low = landing.reader.high(), landing.reader.low()
@@ -108,16 +140,17 @@ def _land_all(
         )
         slices = cut(
             log_state,
-            previous.ends if previous else None,
-            following.starts if following else None,
+            previous.offsets if previous else None,
+            following.offsets if following else None,
             adjacent=following is not None and following.minute == minute.plus(1),
         )
-        previous, ours = _land_one(landing, minute, slices, low)
-        landing.reader.commit(previous.ends)
+        manifest, ours = _land_one(landing, minute, slices, low)
+        landing.reader.commit(manifest.ends)
+        previous = _Edge(minute, manifest.ends)
         if not ours:
             # The winner may have seen more of the log than we had when we began.
             high, low = landing.reader.high(), landing.reader.low()
-        yield previous
+        yield manifest
 
 
 def _land_one(

@@ -1,14 +1,17 @@
-"""Which minutes are sealed: the manifests in the bucket. No look-up walks more than the days in question."""
+"""What bounds a minute: sealed minutes around it, and the origin. No look-up walks more than the days in question."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import manifest_key, manifest_minute, manifest_prefix
+from ticklake.core.keys import manifest_key, manifest_minute, manifest_prefix, origin_key
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
+from ticklake.core.origin import Origin
+from ticklake.core.slices import Offsets
 
 
 def manifest_of(lake: Lake, table: str, minute: Minute) -> Manifest | None:
@@ -46,3 +49,29 @@ def oldest_after(lake: Lake, table: str, minute: Minute) -> Manifest | None:
     for entry in lake.list(f"manifests/{table}/", start_after=manifest_key(table, minute)):
         return manifest_of(lake, table, manifest_minute(entry.key))
     return None
+
+
+def origin_of(lake: Lake, table: str) -> Origin | None:
+    """The table's origin; None when nothing was ever landed."""
+    body = lake.get(origin_key(table))
+    return None if body is None else Origin.from_json(body)
+
+
+def agreed_origin(lake: Lake, table: str, minute: Minute, starts: Callable[[], Offsets], lookback_hours: int) -> Origin:
+    """The table's origin; when there is none, or none within the look-back, this minute becomes it, first writer wins.
+
+    Args:
+        lake: the bucket.
+        table: name of the table.
+        minute: a minute without a sealed one before it.
+        starts: its first offset per Kafka partition; asked for only when needed.
+        lookback_hours: how far back landing goes on from.
+    """
+
+    def agree(found: bytes | None) -> bytes:
+        known = None if found is None else Origin.from_json(found)
+        if known is not None and known.minute.start >= minute.start - timedelta(hours=lookback_hours):
+            return found or b""
+        return Origin(minute, starts()).to_json()
+
+    return Origin.from_json(lake.update(origin_key(table), agree))
