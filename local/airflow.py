@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import httpx
 
 from local.home import PROJECT
-from local.processes import Part, PartError
+from local.processes import Part, PartError, telling_lines
 from local.stack import AIRFLOW, Stack
 from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
 
@@ -65,8 +65,7 @@ def prepare(stack: Stack) -> None:
         command = [sys.executable, "-m", "airflow", "db", "migrate"]
         code = subprocess.call(command, env=environment(stack), cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT)
     if code:
-        end = "\n".join(log.read_text().splitlines()[-12:])
-        raise PartError(f"`airflow db migrate` failed. The end of {log}:\n{end}")
+        raise PartError(f"`airflow db migrate` failed. From {log}:\n{telling_lines(log)}")
     done.write_text(version("apache-airflow"))
 
 
