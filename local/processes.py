@@ -50,6 +50,12 @@ class Part:
             return []  # Somebody else has the pid now: the system gives it away only when the session is empty.
         return [p for p in psutil.process_iter() if _session(p.pid) == self.pid and not _is_zombie(p)]
 
+    def dead(self) -> PartError:
+        """The error that says so, and what to do."""
+        return PartError(
+            f"{self.name} has ended, or was killed.", f"./ticklake up starts it again. {self.end_of_log()}"
+        )
+
     def end_of_log(self, count: int = 12) -> str:
         """The log's path and its last lines, as the end of an error message."""
         try:

@@ -12,7 +12,6 @@ from ticklake.core.keys import manifest_key, manifest_minute, manifest_prefix, o
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Hour, Minute
 from ticklake.core.origin import Origin
-from ticklake.core.slices import Offsets
 
 _READERS = 8
 
@@ -69,14 +68,14 @@ def origin_of(lake: Lake, table: str) -> Origin | None:
     return None if body is None else Origin.from_json(body)
 
 
-def agreed_origin(lake: Lake, table: str, minute: Minute, starts: Callable[[], Offsets], lookback_hours: int) -> Origin:
+def agreed_origin(lake: Lake, table: str, minute: Minute, begin: Callable[[], Origin], lookback_hours: int) -> Origin:
     """The table's origin; when there is none, or none within the look-back, this minute becomes it, first writer wins.
 
     Args:
         lake: the bucket.
         table: name of the table.
         minute: a minute without a sealed one before it.
-        starts: its first offset per Kafka partition; asked for only when needed.
+        begin: the origin that it would be; asked for only when needed.
         lookback_hours: how far back landing goes on from.
     """
 
@@ -84,6 +83,6 @@ def agreed_origin(lake: Lake, table: str, minute: Minute, starts: Callable[[], O
         known = None if found is None else Origin.from_json(found)
         if known is not None and known.minute.start >= minute.start - timedelta(hours=lookback_hours):
             return found or b""
-        return Origin(minute, starts()).to_json()
+        return begin().to_json()
 
     return Origin.from_json(lake.update(origin_key(table), agree))
