@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import manifest_key, manifest_minute, manifest_prefix, origin_key
 from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
+from ticklake.core.minute import Hour, Minute
 from ticklake.core.origin import Origin
+
+_READERS = 8
 
 
 def manifest_of(lake: Lake, table: str, minute: Minute) -> Manifest | None:
@@ -23,6 +26,15 @@ def manifest_of(lake: Lake, table: str, minute: Minute) -> Manifest | None:
         return Manifest.from_json(body)
     except LakeError as e:
         raise LakeError(f"s3://{lake.bucket}/{key}: {e.problem}", e.remedy) from e
+
+
+def sealed_in(lake: Lake, table: str, hour: Hour) -> tuple[Manifest, ...]:
+    """The manifests of an hour, oldest first: one listing of at most sixty keys, and each of them."""
+    prefix = f"{manifest_prefix(table, hour.start.date())}{hour.hr}"
+    minutes = [manifest_minute(entry.key) for entry in lake.list(prefix)]
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(pool.map(lambda minute: manifest_of(lake, table, minute), minutes))
+    return tuple(m for m in found if m)
 
 
 def newest_before(lake: Lake, table: str, minute: Minute, lookback_hours: int) -> Manifest | None:
