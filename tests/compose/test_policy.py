@@ -206,3 +206,15 @@ def test_no_env_gets_into_an_image_or_the_repository() -> None:
     assert (PROJECT / ".dockerignore").read_text().split("\n")[1] == "*"
     assert "!.env" not in (PROJECT / ".dockerignore").read_text()
     assert ".env" in (PROJECT / ".gitignore").read_text().splitlines()
+
+
+def test_the_documentation_names_every_service_and_its_memory() -> None:
+    lines = (PROJECT / "docs" / "docker.md").read_text().splitlines()
+    rows = [row for row in (line.split("|")[1:-1] for line in lines) if len(row) == 5]
+    named = {name: row for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row[0]) if name != "celery"}
+    assert named.keys() == SERVICES.keys()
+    for name, row in named.items():
+        limit = SERVICES[name]["deploy"]["resources"]["limits"]["memory"]
+        said, unit = re.findall(r"([\d.]+) (GB|MB)", row[4])[0]
+        megabytes = float(said) * (1024 if unit == "GB" else 1)
+        assert limit in (f"{megabytes:.0f}m", f"{megabytes / 1024:.0f}g"), name
