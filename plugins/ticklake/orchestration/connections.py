@@ -1,0 +1,24 @@
+"""What landing works with, made from Airflow's connections. Imported by tasks when they run, never by DAG files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from ticklake.clients.kafka import TopicReader
+from ticklake.core.settings import KAFKA_CONNECTION, Settings, Stream
+from ticklake.orchestration.cluster_hooks import ClusterHook
+from ticklake.orchestration.kafka_hooks import ReaderHook
+from ticklake.orchestration.lake_hook import lake_of
+from ticklake.stages.kafka_to_s3 import Landing
+
+
+@contextmanager
+def open_landing(run_id: str) -> Iterator[Landing]:
+    """The stream's topic and bucket, for the run of this name; the consumer is closed at the end."""
+    settings = Settings.from_env()
+    stream = Stream.from_toml(settings.stream)
+    lake = lake_of(settings)
+    with closing(TopicReader(ReaderHook(stream).get_conn, stream.topic.name)) as reader:
+        topic_id = ClusterHook(KAFKA_CONNECTION).get_conn.topic_id(stream.topic.name)
+        yield Landing(reader, lake, stream, run_id, topic_id)
