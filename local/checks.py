@@ -46,10 +46,12 @@ def run_benchmark(home: Home, name: str | None, options: Sequence[str]) -> int:
         return 0
     if name != "all" and name not in known:
         raise SettingsError(f"There is no benchmark {name!r}.", "./ticklake bench lists them.")
+    # Those that look at the running stack must find this one.
+    env = {**_environment(home), "TICKLAKE_HOME": str(home.folder), "TICKLAKE_PORT_BASE": str(home.port_base)}
     for stem, file in known.items():
         if name in (stem, "all"):
             say(stem)
-            if code := subprocess.call([sys.executable, file, *options], cwd=PROJECT, env=_environment(home)):
+            if code := subprocess.call([sys.executable, file, *options], cwd=PROJECT, env=env):
                 return code
     return 0
 

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import LostOffsetsError
-from ticklake.core.settings import AWS_CONNECTION, Settings, Stream
+from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION, Settings, Stream
 from ticklake.orchestration.assets import LANDED_MINUTES
 from ticklake.orchestration.run_key import minute_of
 
@@ -26,6 +26,7 @@ def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
 
     from ticklake.clients.kafka import TopicReader
     from ticklake.clients.s3 import Lake
+    from ticklake.orchestration.cluster_hooks import ClusterHook
     from ticklake.orchestration.kafka_hooks import ReaderHook
     from ticklake.stages.kafka_to_s3 import Landing, land
 
@@ -34,7 +35,8 @@ def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
     stream = Stream.from_toml(settings.stream)
     lake = Lake(S3Hook(aws_conn_id=AWS_CONNECTION).get_conn(), settings.bucket)
     with closing(TopicReader(ReaderHook(stream).get_conn, stream.topic.name)) as reader:
-        landing = Landing(reader, lake, stream, context["run_id"])
+        topic_id = ClusterHook(KAFKA_CONNECTION).get_conn.topic_id(stream.topic.name)
+        landing = Landing(reader, lake, stream, context["run_id"], topic_id)
         try:
             landed = land(landing, minute, datetime.now(UTC), force=bool(context["params"].get("force")))
         except LostOffsetsError as e:
