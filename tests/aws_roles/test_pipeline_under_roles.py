@@ -15,12 +15,14 @@ from local.home import PROJECT
 from tests.aws_roles.conftest import ROOT, TABLE
 from ticklake.clients.athena import Athena
 from ticklake.clients.kafka import READER_CONFIG, TopicReader
+from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.clients.s3 import Lake
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Stream
 from ticklake.stages.catalog_to_counts import count_hour, queries
 from ticklake.stages.kafka_to_s3 import Landing, land
 from ticklake.stages.s3_to_catalog import check_hour
+from ticklake.stages.sealed import newest_before
 
 
 @pytest.fixture
@@ -36,13 +38,19 @@ def topic(kafka_bootstrap):
     return name
 
 
-def test_landing_catalog_and_counts_each_under_its_own_role(cloud, kafka_bootstrap, topic):
+def test_landing_catalog_counts_and_health_each_under_its_own_role(cloud, kafka_bootstrap, topic):
     stream = Stream.from_toml(PROJECT / "include" / "streams" / "stock_ticks.toml")
     stream = replace(stream, topic=replace(stream.topic, name=topic))
     config = {"bootstrap.servers": kafka_bootstrap, **READER_CONFIG, "group.id": topic}
     reader = TopicReader(Consumer(config), topic)
     now = Minute.containing(datetime.now(UTC))
-    landing = Landing(reader, Lake(cloud.clients("Landing").s3, cloud.name), stream, "run")
+    landing = Landing(
+        reader,
+        Lake(cloud.clients("Landing").s3, cloud.name),
+        stream,
+        "run",
+        KafkaAdmin({"bootstrap.servers": kafka_bootstrap}).topic_id(topic),
+    )
     try:
         landed = land(landing, now.plus(-1), now.start)
         landed = land(landing, now, now.plus(1).start)
@@ -68,6 +76,8 @@ def test_landing_catalog_and_counts_each_under_its_own_role(cloud, kafka_bootstr
         Lake(counts.s3, cloud.name), athena, TABLE, queries(PROJECT / "include" / "sql" / "counts"), hour
     )
     assert (counted.tally.counted, counted.tally.proven) == (50, True)
+
+    assert newest_before(Lake(cloud.clients("Health").s3, cloud.name), TABLE, now.plus(1), 1).minute == now
 
 
 def test_a_connection_without_tls_is_refused(cloud):

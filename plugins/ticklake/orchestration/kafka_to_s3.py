@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import LostOffsetsError
-from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION, Settings, Stream
+from ticklake.core.settings import Settings, Stream
 from ticklake.orchestration.assets import LANDED_MINUTES
 from ticklake.orchestration.run_key import minute_of
 
@@ -33,9 +33,9 @@ def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
     minute = minute_of(context)
     settings = Settings.from_env()
     stream = Stream.from_toml(settings.stream)
-    lake = Lake(S3Hook(aws_conn_id=AWS_CONNECTION).get_conn(), settings.bucket)
-    with closing(TopicReader(ReaderHook(stream).get_conn, stream.topic.name)) as reader:
-        topic_id = ClusterHook(KAFKA_CONNECTION).get_conn.topic_id(stream.topic.name)
+    lake = Lake(S3Hook(aws_conn_id=settings.aws_landing).get_conn(), settings.bucket)
+    with closing(TopicReader(ReaderHook(settings.kafka_landing, stream).get_conn, stream.topic.name)) as reader:
+        topic_id = ClusterHook(settings.kafka_landing).get_conn.topic_id(stream.topic.name)
         landing = Landing(reader, lake, stream, context["run_id"], topic_id)
         try:
             landed = land(landing, minute, datetime.now(UTC), force=bool(context["params"].get("force")))
