@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.keys import ATHENA_RESULTS, reconciled_key
 from ticklake.core.ranges import PATTERN
-from ticklake.core.settings import AWS_CONNECTION, Settings
+from ticklake.core.settings import Settings
 from ticklake.orchestration.assets import RECONCILED_HOURS
 from ticklake.orchestration.run_key import hours_of
 
@@ -56,13 +56,13 @@ def reconcile_hours(context: Mapping[str, Any]) -> dict[str, Any]:
     except SettingsError as e:
         raise AirflowFailException(str(e)) from e
     output = f"s3://{settings.bucket}/{ATHENA_RESULTS}/"
-    client = AthenaHook(aws_conn_id=AWS_CONNECTION).get_conn()
-    with open_landing(context["run_id"]) as landing:
+    client = AthenaHook(aws_conn_id=settings.aws_reconcile).get_conn()
+    with open_landing(context["run_id"], settings.aws_reconcile, settings.kafka_reconcile) as landing:
         sides = Sides(
             landing=landing,
             athena=Athena(client, settings.glue_database, settings.workgroup, output),
             sql=(settings.sql / "reconcile" / "partitions.sql").read_text(encoding="utf-8"),
-            glue=GlueCatalogHook(aws_conn_id=AWS_CONNECTION).get_conn(),  # type: ignore[no-untyped-call]
+            glue=GlueCatalogHook(aws_conn_id=settings.aws_reconcile).get_conn(),  # type: ignore[no-untyped-call]
             database=settings.glue_database,
             crawler=settings.crawler,
         )
