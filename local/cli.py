@@ -134,6 +134,13 @@ def _status(home: Home, options: Namespace) -> int:
     return show(Stack(home), as_json=options.json)
 
 
+def _verify(home: Home, options: Namespace) -> int:
+    from local.stack import Stack
+    from local.verify.command import run
+
+    return run(Stack(home), options.first, options.last, as_json=options.json)
+
+
 def _airflow(home: Home, options: Namespace) -> int:
     from local.airflow import run_cli
     from local.stack import Stack
@@ -210,6 +217,20 @@ _COMMANDS = (
         _down,
         options=(_option("--wipe", action="store_true", help="also remove the data, logs and settings of this stack"),),
         examples=(("down", "./ticklake up goes on from there"), ("down --wipe", "what was installed stays")),
+    ),
+    Command(
+        "verify",
+        "compare Kafka, S3 and Athena offset by offset",
+        _verify,
+        options=(
+            _option(
+                "--from", dest="first", metavar="MINUTE", help="oldest minute, e.g. 2026-11-22T10:05 (default: all)"
+            ),
+            _option("--to", dest="last", metavar="MINUTE", help="newest minute"),
+            _option("--json", action="store_true", help="for programs"),
+        ),
+        examples=(("verify", ""), ("verify --from 2026-11-22T10:00 --to 2026-11-22T10:59", "one hour")),
+        exit_codes="0 all agree; 1 they do not, or a part is down",
     ),
     Command(
         "sql",

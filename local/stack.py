@@ -81,6 +81,9 @@ class Stack:
         part = self.parts.find(name)
         return part if part and part.alive() else None
 
+    def _another_base(self) -> int:
+        return self.home.port_base + (1000 if self.home.port_base < 60_000 else -20_000)
+
     def check_ports(self, brokers: int | None) -> None:
         """Raise PartError naming a port that a part needs, is not started, and somebody else holds."""
         ports: dict[str, tuple[int, ...]] = {b.name: (b.port, b.controller_port) for b in self.brokers(brokers)}
@@ -98,7 +101,7 @@ class Stack:
                     holder = who_listens(port) or "another program"
                     raise PartError(
                         f"Port {port} for {name} is taken by {holder}.",
-                        f"Stop it, or move all ports: TICKLAKE_PORT_BASE={self.home.port_base + 1000} ./ticklake up",
+                        f"Stop it, or move all ports: TICKLAKE_PORT_BASE={self._another_base()} ./ticklake up",
                     )
 
 

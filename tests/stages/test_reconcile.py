@@ -71,7 +71,7 @@ class World:
 def empty(topic: TestTopic, aws_endpoint: str) -> Iterator[World]:
     catalogued = new_lake(aws_endpoint)
     reader = topic.reader()
-    landing = Landing(reader, catalogued.lake, replace(topic.stream, table=Table(TABLE, "Index")), "test-run")
+    landing = Landing(reader, catalogued.lake, replace(topic.stream, table=Table(TABLE, "Index")), "test-run", None)
     yield World(topic, catalogued, sides(landing, catalogued))
     reader.close()
 
@@ -263,6 +263,14 @@ def test_another_topic_with_the_same_offsets_is_seen_by_its_first_and_last_recor
         "the log ends at 3, the manifests at 4; its first record is offset 0 of "
         f"{FIRST.start_ms + 1} ms, in S3 it is offset 0 of {FIRST.start_ms} ms"
     )
+
+
+def test_a_topic_made_again_is_seen_by_its_id(world: World) -> None:
+    world.put_manifest(replace(world.manifest(LAST), topic_id="before"))
+    again = replace(world.sides, landing=replace(world.landing, topic_id="after"))
+    [result] = reconcile(again, (HOUR,), NOW)
+    assert kinds(result) == ([], [Kind.KAFKA])
+    assert result.stays[0].seen == "landed from the topic with the id before, now it is after"
 
 
 def make_topic(topic: TestTopic, name: str) -> TestTopic:
