@@ -90,8 +90,6 @@ class Stack:
         ports: dict[str, tuple[int, ...]] = {b.name: (b.port, b.controller_port) for b in self.brokers(brokers)}
         ports[AWS] = (self.home.aws_port,)
         ports["airflow-api-server"] = (self.home.airflow_port,)
-        ports["airflow-scheduler"] = (self.home.airflow_port + 1,)
-        ports["airflow-triggerer"] = (self.home.airflow_port + 2,)
         for name, needed in ports.items():
             part = self.parts.find(name)
             # Children that outlived a killed part hold its ports, and go when it is started again.

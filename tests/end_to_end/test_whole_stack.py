@@ -75,6 +75,18 @@ def test_up_shows_the_counts_until_two_minutes_are_proven_and_leaves_all_running
     assert now["counted"]["records"] == now["counted"]["distinct"] > 0
 
 
+def test_nothing_of_it_listens_beyond_loopback(run: Run, output: str) -> None:
+    found = [
+        (process.name(), *connection.laddr)
+        for part in status(run)["parts"]
+        for process in [psutil.Process(part["pid"]), *psutil.Process(part["pid"]).children(recursive=True)]
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(found) >= 8, "three brokers with two ports each, the AWS stand-in, the API server"
+    assert [where for where in found if where[1].removeprefix("::ffff:") != "127.0.0.1"] == []
+
+
 def test_up_again_is_harmless(run: Run, output: str) -> None:
     before = {part["name"]: part["pid"] for part in status(run)["parts"]}
     assert run("up").returncode == 0
