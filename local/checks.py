@@ -15,13 +15,15 @@ from local.home import PROJECT, Home
 from local.terminal import say
 from ticklake.core.errors import SettingsError
 
+# The Compose Specification's, as the checker ships it.
+_COMPOSE_SCHEMA = ("--quiet", "--builtin-schema", "vendor.compose-spec", "docker-compose.airflow.yml")
 _BENCHMARKS = PROJECT / "benchmarks"
 
 
 def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     """Run all checks, pytest last; returns 0 when all pass. One that fails does not keep the others from being run."""
     environment = _environment(home)
-    marks = ["-m", "not end_to_end"] if fast else []
+    marks = ["-m", "not docker and not end_to_end" if fast else "not docker"]
     failed = []
     for name, command in _steps():
         began = time.monotonic()
@@ -35,6 +37,25 @@ def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     # pytest's own closing line is the last one.
     tests = subprocess.call([sys.executable, "-m", "pytest", *marks, *pytest_arguments], cwd=PROJECT, env=environment)
     return 1 if failed else tests
+
+
+def run_compose_checks(home: Home, pytest_arguments: Sequence[str]) -> int:
+    """Build and run `docker-compose.airflow.yml`; raises SettingsError where that cannot or shall not be done."""
+    if os.environ.get("TICKLAKE_DOCKER") != "1":
+        raise SettingsError(
+            "This builds images and runs the compose file twice, about fifteen minutes and 6 GB of memory.",
+            "To have that: TICKLAKE_DOCKER=1 ./ticklake test compose. Its other tests are in ./ticklake test fast.",
+        )
+    for command, remedy in (
+        (["docker", "info"], "Start Docker."),
+        (["docker", "compose", "version"], "Install Compose v2."),
+    ):
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as e:
+            raise SettingsError(f"`{' '.join(command)}` fails.", remedy) from e
+    command = [sys.executable, "-m", "pytest", "-m", "docker", "tests/compose", *pytest_arguments]
+    return subprocess.call(command, cwd=PROJECT, env=_environment(home))
 
 
 def run_benchmark(home: Home, name: str | None, options: Sequence[str]) -> int:
@@ -63,6 +84,7 @@ def _steps() -> list[tuple[str, list[str]]]:
         ("ruff format", [str(tools / "ruff"), "format", "--check", "--quiet"]),
         ("mypy", [sys.executable, "-m", "mypy", "--no-error-summary"]),
         ("import-linter", [str(tools / "lint-imports"), "--no-cache"]),
+        ("compose schema", [str(tools / "check-jsonschema"), *_COMPOSE_SCHEMA]),
         ("cfn-lint", [str(tools / "cfn-lint"), "include/aws/stack.yaml"]),
     ]
 

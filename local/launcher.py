@@ -51,6 +51,8 @@ def _keep_proxies_away() -> None:
 
 def _be_in_environment(home: Home, command: Command, arguments: list[str]) -> None:
     """Return when this process runs where the command can run; otherwise go on there, in a new interpreter."""
+    if command.environment is None:
+        return
     here = environments.inside(home)
     if command.installs:
         environments.prepare(home, [here or command.environment, *command.beside])

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -94,17 +95,26 @@ def create_topic(admin: AdminClient, name: str) -> None:
                 raise
             time.sleep(0.1)
         else:
-            return
+            break
+    while admin.list_topics(name, timeout=20).topics[name].error and time.monotonic() < deadline:
+        time.sleep(0.02)  # the broker learns of it a moment after the controller
 
 
-@pytest.fixture
-def topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
+@contextmanager
+def new_topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
+    """A topic with three partitions, deleted afterwards."""
     name = f"t-{uuid4().hex}"
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
     create_topic(admin, name)
     stream = Stream(Topic(name, 3, 1, 1, 168), Table(name, "Index"), LandingSettings(f"g-{name}", 64, 48, 100))
     yield TestTopic(kafka_bootstrap, stream)
     admin.delete_topics([name])[name].result(20)
+
+
+@pytest.fixture
+def topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
+    with new_topic(kafka_bootstrap) as made:
+        yield made
 
 
 @pytest.fixture

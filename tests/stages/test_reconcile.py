@@ -71,7 +71,7 @@ class World:
 def empty(topic: TestTopic, aws_endpoint: str) -> Iterator[World]:
     catalogued = new_lake(aws_endpoint)
     reader = topic.reader()
-    landing = Landing(reader, catalogued.lake, replace(topic.stream, table=Table(TABLE, "Index")), "test-run")
+    landing = Landing(reader, catalogued.lake, replace(topic.stream, table=Table(TABLE, "Index")), "test-run", None)
     yield World(topic, catalogued, sides(landing, catalogued))
     reader.close()
 

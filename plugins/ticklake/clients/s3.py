@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ticklake.core.errors import LakeError
@@ -18,6 +19,22 @@ from ticklake.core.errors import LakeError
 _DELETE_AT_ONCE = 1000
 _CHUNK = 256 * 1024
 _CONFLICT_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds
+
+
+PATIENCE: dict[str, Any] = {
+    # A connection over which nothing comes is given up and tried again: boto3 would wait 60 s each time.
+    "connect_timeout": 10,
+    "read_timeout": 20,
+    "tcp_keepalive": True,
+    # Seconds of 503 SlowDown are waited out, with growing pauses, before the task fails and Airflow tries again.
+    "retries": {"mode": "standard", "total_max_attempts": 6},
+    "max_pool_connections": 16,
+}
+
+
+def patient(config: Config) -> Config:
+    """A client's configuration with ``PATIENCE`` under it: what it sets itself stays."""
+    return Config(**PATIENCE).merge(config)
 
 
 @dataclass(frozen=True)

@@ -22,18 +22,16 @@ def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
         AirflowFailException: offsets were lost: the minute is sealed with its loss, a retry would change nothing.
     """
     # Imported here: each of these costs the DAG's parsing tenths of a second.
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
     from ticklake.clients.kafka import TopicReader
-    from ticklake.clients.s3 import Lake
     from ticklake.orchestration.cluster_hooks import ClusterHook
     from ticklake.orchestration.kafka_hooks import ReaderHook
+    from ticklake.orchestration.lake_hook import lake_of
     from ticklake.stages.kafka_to_s3 import Landing, land
 
     minute = minute_of(context)
     settings = Settings.from_env()
     stream = Stream.from_toml(settings.stream)
-    lake = Lake(S3Hook(aws_conn_id=settings.aws_landing).get_conn(), settings.bucket)
+    lake = lake_of(settings, settings.aws_landing)
     with closing(TopicReader(ReaderHook(settings.kafka_landing, stream).get_conn, stream.topic.name)) as reader:
         topic_id = ClusterHook(settings.kafka_landing).get_conn.topic_id(stream.topic.name)
         landing = Landing(reader, lake, stream, context["run_id"], topic_id)
