@@ -33,6 +33,7 @@ def main() -> None:
 
     from local.stack import AWS_LOGIN
     from ticklake.clients.kafka import READER_CONFIG, TopicReader
+    from ticklake.clients.kafka_admin import KafkaAdmin
     from ticklake.clients.s3 import Lake
     from ticklake.core.minute import Minute
     from ticklake.core.settings import Landing as LandingSettings
@@ -48,10 +49,13 @@ def main() -> None:
     lake = Lake(client, asked["bucket"])
     config = {"bootstrap.servers": asked["bootstrap"], **READER_CONFIG, "group.id": stream.landing.group}
     seconds, manifests = [], []
+    topic_id = KafkaAdmin({"bootstrap.servers": asked["bootstrap"]}).topic_id(topic)
     with closing(TopicReader(Consumer(config), topic)) as reader:
         for _ in range(asked.get("times", 1)):
             began = time.monotonic()
-            landed = land(Landing(reader, lake, stream, "bench"), Minute.parse(asked["minute"]), datetime.now(UTC))
+            landed = land(
+                Landing(reader, lake, stream, "bench", topic_id), Minute.parse(asked["minute"]), datetime.now(UTC)
+            )
             seconds.append(time.monotonic() - began)
             manifests.append(landed.manifests)
     first = manifests[0]

@@ -5,11 +5,12 @@ Runs after each landed minute, with the minute's hour as its partition key (`202
 catalog, each file of `include/sql/counts/` is asked of Athena for that hour only. The answers stand as tables in the task's
 log, on the asset event, and under `counts/<table>/dt=…/hr=…/`. The last two lines compare them with the manifests:
 
-    2026-11-22T10, sealed minutes: 10: landed 600 · counted 600 · difference 0
-    All hours: landed 1,234 · counted 1,234 · difference 0
+- `2026-11-22T10, sealed minutes: 10: landed 600 · counted 600 · difference 0`
+- `All hours: landed 1,234 · counted 1,234 · difference 0`
 
 A difference that stays fails the task and names the Kafka partitions. The other hours' share of the totals comes from their
 kept tallies, so the cost does not grow with history; *Count everything* in the Trigger form asks one query over all of it.
+By hand: Trigger, *Advanced Options*, the hour as *Partition Key*.
 """
 
 from __future__ import annotations

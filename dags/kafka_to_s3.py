@@ -7,6 +7,7 @@ Minutes before it that are not sealed yet are landed first, so one run heals an 
 
 A run of a sealed minute (retry, backfill, clear) changes nothing: it looks whether all objects are there and writes a
 missing or damaged one again from the same offsets. Records that cannot become rows are kept under `rejected/`.
+By hand: Trigger, *Advanced Options*, the minute as *Partition Key*; or *Backfill* for a range of minutes.
 """
 
 from __future__ import annotations

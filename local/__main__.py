@@ -7,5 +7,5 @@ try:
 
     sys.exit(main(sys.argv[1:]))
 except KeyboardInterrupt:
-    sys.stderr.write("ticklake: stopped by Ctrl-C.\n")
+    sys.stderr.write("ticklake: stopped by Ctrl-C. The same command goes on from here.\n")
     sys.exit(130)

@@ -13,14 +13,13 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 
 from local.home import PROJECT
-from local.processes import Part, PartError
+from local.processes import Part, PartError, telling_lines
 from local.stack import AIRFLOW, Stack
-from ticklake.core.minute import Hour
 from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
 
 _DAGS = PROJECT / "dags"
@@ -52,6 +51,8 @@ def prepare(stack: Stack) -> None:
     from importlib.metadata import version
 
     done = _home(stack) / "migrated"
+    if done.exists() and not _database(stack).exists():
+        done.unlink()
     if done.exists() and done.read_text() == version("apache-airflow"):
         return
     _home(stack).mkdir(parents=True, exist_ok=True)
@@ -64,8 +65,7 @@ def prepare(stack: Stack) -> None:
         command = [sys.executable, "-m", "airflow", "db", "migrate"]
         code = subprocess.call(command, env=environment(stack), cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT)
     if code:
-        end = "\n".join(log.read_text().splitlines()[-12:])
-        raise PartError(f"`airflow db migrate` failed. The end of {log}:\n{end}")
+        raise PartError(f"`airflow db migrate` failed. From {log}:\n{telling_lines(log)}")
     done.write_text(version("apache-airflow"))
 
 
@@ -83,16 +83,18 @@ def wait(stack: Stack, parts: Iterable[Part], seconds: float = 180) -> None:
     while unhealthy := _unhealthy(stack):
         for part in parts:
             if not part.alive():
-                raise PartError(f"{part.name} has ended. {part.end_of_log()}")
+                raise part.dead()
         if time.monotonic() > deadline:
             part = next(p for p in parts if p.name in unhealthy)
             raise PartError(f"{part.name} is not healthy after {seconds:.0f} s. {part.end_of_log()}")
         time.sleep(0.5)
 
 
-def run_cli(stack: Stack, arguments: Sequence[str]) -> int:
-    """Airflow's command line in the stack's environment; returns its exit code."""
-    return subprocess.call([sys.executable, "-m", "airflow", *arguments], env=environment(stack))
+def run_cli(stack: Stack, arguments: Sequence[str]) -> NoReturn:
+    """Go on as Airflow's command line in the stack's environment; raises PartError when there is no database yet."""
+    if not (_home(stack) / "migrated").exists():
+        raise PartError("This stack's Airflow has no database yet.", "Start the stack: ./ticklake up")
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", *arguments], environment(stack))  # noqa: S606
 
 
 class Api:
@@ -116,14 +118,6 @@ class Api:
             time.sleep(0.5)
         self._call("PATCH", "/dags", params={"dag_id_pattern": "~"}, json={"is_paused": False})
         return sorted(wanted)
-
-    def run_hour(self, dag: str, hour: Hour) -> bool:
-        """Trigger the DAG for an hour's partition unless it has a run for it; whether it did."""
-        runs = self._call("GET", f"/dags/{dag}/dagRuns", params={"order_by": "-run_after", "limit": 50})["dag_runs"]
-        if any(run["partition_key"] == hour.key for run in runs):
-            return False
-        self._call("POST", f"/dags/{dag}/dagRuns", json={"logical_date": None, "partition_key": hour.key})
-        return True
 
     def health(self) -> dict[str, Any]:
         """What the API server says of itself and the others."""

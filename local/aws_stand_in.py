@@ -40,7 +40,7 @@ def wait(stack: Stack, part: Part, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not answers(stack):
         if not part.alive():
-            raise PartError(f"The AWS stand-in has ended. {part.end_of_log()}")
+            raise part.dead()
         if time.monotonic() > deadline:
             raise PartError(f"The AWS stand-in does not answer after {seconds:.0f} s. {part.end_of_log()}")
         time.sleep(0.2)

@@ -15,13 +15,15 @@ from local.home import PROJECT, Home
 from local.terminal import say
 from ticklake.core.errors import SettingsError
 
+# The Compose Specification's, as the checker ships it.
+_COMPOSE_SCHEMA = ("--quiet", "--builtin-schema", "vendor.compose-spec", "docker-compose.airflow.yml")
 _BENCHMARKS = PROJECT / "benchmarks"
 
 
 def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     """Run all checks, pytest last; returns 0 when all pass. One that fails does not keep the others from being run."""
     environment = _environment(home)
-    marks = ["-m", "not end_to_end"] if fast else []
+    marks = ["-m", "not docker and not end_to_end" if fast else "not docker"]
     failed = []
     for name, command in _steps():
         began = time.monotonic()
@@ -37,6 +39,25 @@ def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     return 1 if failed else tests
 
 
+def run_compose_checks(home: Home, pytest_arguments: Sequence[str]) -> int:
+    """Build and run `docker-compose.airflow.yml`; raises SettingsError where that cannot or shall not be done."""
+    if os.environ.get("TICKLAKE_DOCKER") != "1":
+        raise SettingsError(
+            "This builds images and runs the compose file twice, about fifteen minutes and 6 GB of memory.",
+            "To have that: TICKLAKE_DOCKER=1 ./ticklake test compose. Its other tests are in ./ticklake test fast.",
+        )
+    for command, remedy in (
+        (["docker", "info"], "Start Docker."),
+        (["docker", "compose", "version"], "Install Compose v2."),
+    ):
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as e:
+            raise SettingsError(f"`{' '.join(command)}` fails.", remedy) from e
+    command = [sys.executable, "-m", "pytest", "-m", "docker", "tests/compose", *pytest_arguments]
+    return subprocess.call(command, cwd=PROJECT, env=_environment(home))
+
+
 def run_benchmark(home: Home, name: str | None, options: Sequence[str]) -> int:
     """Run ``benchmarks/NAME.py``, or `all`, with options; without a name list them. Returns the first exit code not 0."""
     known = {file.stem: file for file in sorted(_BENCHMARKS.glob("*.py")) if not file.name.startswith("_")}
@@ -46,10 +67,12 @@ def run_benchmark(home: Home, name: str | None, options: Sequence[str]) -> int:
         return 0
     if name != "all" and name not in known:
         raise SettingsError(f"There is no benchmark {name!r}.", "./ticklake bench lists them.")
+    # Those that look at the running stack must find this one.
+    env = {**_environment(home), "TICKLAKE_HOME": str(home.folder), "TICKLAKE_PORT_BASE": str(home.port_base)}
     for stem, file in known.items():
         if name in (stem, "all"):
             say(stem)
-            if code := subprocess.call([sys.executable, file, *options], cwd=PROJECT, env=_environment(home)):
+            if code := subprocess.call([sys.executable, file, *options], cwd=PROJECT, env=env):
                 return code
     return 0
 
@@ -61,6 +84,7 @@ def _steps() -> list[tuple[str, list[str]]]:
         ("ruff format", [str(tools / "ruff"), "format", "--check", "--quiet"]),
         ("mypy", [sys.executable, "-m", "mypy", "--no-error-summary"]),
         ("import-linter", [str(tools / "lint-imports"), "--no-cache"]),
+        ("compose schema", [str(tools / "check-jsonschema"), *_COMPOSE_SCHEMA]),
         ("cfn-lint", [str(tools / "cfn-lint"), "include/aws/stack.yaml"]),
     ]
 

@@ -45,8 +45,8 @@ class Option:
 class Command:
     """One subcommand.
 
-    ``environment`` is the one it runs in, ``installs`` whether it may make that and those ``beside`` it. With ``verbatim`` all
-    that follows the name belongs to another program: it arrives as ``options.rest``.
+    ``environment`` is the one it runs in (None: any Python will do), ``installs`` whether it may make that and those ``beside``
+    it. With ``verbatim`` all that follows the name belongs to another program: it arrives as ``options.rest``.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Command:
     options: tuple[Option, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
     exit_codes: str = "0 done, 1 it failed and says why"
-    environment: str = "venv"
+    environment: str | None = "venv"
     installs: bool = False
     beside: tuple[str, ...] = ()
     verbatim: bool = False
@@ -134,6 +134,13 @@ def _status(home: Home, options: Namespace) -> int:
     return show(Stack(home), as_json=options.json)
 
 
+def _verify(home: Home, options: Namespace) -> int:
+    from local.stack import Stack
+    from local.verify.command import run
+
+    return run(Stack(home), options.first, options.last, as_json=options.json)
+
+
 def _airflow(home: Home, options: Namespace) -> int:
     from local.airflow import run_cli
     from local.stack import Stack
@@ -155,10 +162,18 @@ def _sql(home: Home, options: Namespace) -> int:
     return run_query(Stack(home), options.query, as_csv=options.csv)
 
 
-def _test(home: Home, options: Namespace) -> int:
-    from local.checks import run_checks
+def _compose(home: Home, options: Namespace) -> int:
+    from local.compose.env import write
 
-    return run_checks(home, fast=bool(options.fast), pytest_arguments=options.pytest)
+    return write(home)
+
+
+def _test(home: Home, options: Namespace) -> int:
+    from local.checks import run_checks, run_compose_checks
+
+    if options.part == "compose":
+        return run_compose_checks(home, options.pytest)
+    return run_checks(home, fast=options.part == "fast", pytest_arguments=options.pytest)
 
 
 def _bench(home: Home, options: Namespace) -> int:
@@ -202,6 +217,20 @@ _COMMANDS = (
         _down,
         options=(_option("--wipe", action="store_true", help="also remove the data, logs and settings of this stack"),),
         examples=(("down", "./ticklake up goes on from there"), ("down --wipe", "what was installed stays")),
+    ),
+    Command(
+        "verify",
+        "compare Kafka, S3 and Athena offset by offset",
+        _verify,
+        options=(
+            _option(
+                "--from", dest="first", metavar="MINUTE", help="oldest minute, e.g. 2026-11-22T10:05 (default: all)"
+            ),
+            _option("--to", dest="last", metavar="MINUTE", help="newest minute"),
+            _option("--json", action="store_true", help="for programs"),
+        ),
+        examples=(("verify", ""), ("verify --from 2026-11-22T10:00 --to 2026-11-22T10:59", "one hour")),
+        exit_codes="0 all agree; 1 they do not, or a part is down",
     ),
     Command(
         "sql",
@@ -254,7 +283,12 @@ _COMMANDS = (
         "every check of the project; `test fast` leaves out the end-to-end part",
         _test,
         options=(
-            _option("fast", nargs="?", choices=["fast"], help="without the end-to-end part"),
+            _option(
+                "part",
+                nargs="?",
+                choices=["fast", "compose"],
+                help="fast: without the end-to-end part; compose: docker-compose.airflow.yml for real, with TICKLAKE_DOCKER=1",
+            ),
             _option("pytest", nargs="*", metavar="ARGUMENT", help="more arguments for pytest, behind --"),
         ),
         examples=(("test fast", ""), ("test fast -- -k slices", "what follows -- goes to pytest"), ("test", "")),
@@ -262,6 +296,14 @@ _COMMANDS = (
         environment="dev",
         installs=True,
         beside=("aws",),
+    ),
+    Command(
+        "compose",
+        "for docker-compose.airflow.yml: `compose env` writes .env with new secrets",
+        _compose,
+        options=(_option("what", choices=["env"], help="write .env as .env.example says; nothing is installed"),),
+        examples=(("compose env", "then: docker compose -f docker-compose.airflow.yml up --wait"),),
+        environment=None,
     ),
     Command(
         "bench",

@@ -7,7 +7,7 @@ import shutil
 from local.home import Home
 from local.processes import Part, stop
 from local.stack import AWS, Stack
-from local.terminal import say
+from local.terminal import doing, say
 
 
 def down(stack: Stack, wipe: bool) -> int:
@@ -15,10 +15,11 @@ def down(stack: Stack, wipe: bool) -> int:
     home, parts = stack.home, stack.parts
     known = parts.all()
     running = [part for part in known if part.members()]
-    for title, group in _groups(running):
+    for title, group, grace in _groups(running):
         if group:
             say(f"stopping {title}")
-            stop(group)
+            with doing(f"stopping {title}"):
+                stop(group, grace)
     for part in known:
         parts.forget(part)
     if wipe:
@@ -31,14 +32,18 @@ def down(stack: Stack, wipe: bool) -> int:
     return 0
 
 
-def _groups(parts: list[Part]) -> list[tuple[str, list[Part]]]:
-    """In the order of their end: who writes before whom it writes to, so that the last records still reach Kafka."""
+def _groups(parts: list[Part]) -> list[tuple[str, list[Part], float]]:
+    """In the order of their end: who writes before whom it writes to, so that the last records still reach Kafka.
+
+    With each the seconds after which what is left is killed. A broker whose controllers are gone waits for them for
+    minutes; what it has acknowledged is with the system then, and safe.
+    """
     api = "airflow-api-server"  # running tasks report their end to it
     return [
-        ("Airflow's scheduler and tasks", [p for p in parts if p.name.startswith("airflow-") and p.name != api]),
-        ("Airflow's API", [p for p in parts if p.name == api]),
-        ("Kafka", [p for p in parts if p.name.startswith("kafka-")]),
-        ("the AWS stand-in", [p for p in parts if p.name == AWS]),
+        ("Airflow's scheduler and tasks", [p for p in parts if p.name.startswith("airflow-") and p.name != api], 20),
+        ("Airflow's API", [p for p in parts if p.name == api], 20),
+        ("Kafka", [p for p in parts if p.name.startswith("kafka-")], 8),
+        ("the AWS stand-in", [p for p in parts if p.name == AWS], 20),
     ]
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,10 +19,14 @@ from typing import NoReturn
 
 from local.home import PROJECT, Home
 from local.lock import one_at_a_time
-from local.terminal import say
+from local.terminal import doing, say
 from ticklake.core.errors import TicklakeError
 
 _LOCKS = {"bootstrap": "bootstrap.txt", "venv": "local.txt", "dev": "dev.txt", "aws": "aws.txt", "bench": "bench.txt"}
+_GIGABYTES = 1.5  # what is installed, with room for the first data
+# What the system said, however pip and uv wrap it.
+_CAUSE = re.compile(r"(╰─▶|├─▶|Caused by:|cause:|ERROR:)\s*")
+_SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
 
 
 class InstallError(TicklakeError):
@@ -48,13 +54,15 @@ def prepare(home: Home, names: Sequence[str]) -> None:
     if all(_is_current(home, name) for name in names):
         return
     with one_at_a_time(home.tools, "installing"):
+        _check_space(home)
         if not _is_current(home, "bootstrap"):
             say("installing uv, once")
-            _make_bootstrap(home)
+            with doing("installing uv"):
+                _make_bootstrap(home)
         todo = [name for name in names if not _is_current(home, name)]
         if todo:
             say(f"installing the locked packages of {', '.join(todo)} into {home.tools}, once")
-            with ThreadPoolExecutor() as pool:
+            with doing("installing " + ", ".join(todo)), ThreadPoolExecutor() as pool:
                 for result in [pool.submit(_make, home, name) for name in todo]:
                     result.result()
 
@@ -95,16 +103,33 @@ def _run(home: Home, name: str, command: Sequence[str | Path]) -> None:
         log = home.tools / f"{name}.log"
         log.write_text(done.stdout)
         raise InstallError(
-            f"The environment {name} cannot be installed: {_reason(done.stdout)}",
-            f"Check the network, and the index settings of pip and uv; then repeat the command. All it said: {log}",
+            f"The environment {name} cannot be installed: {_reason(done.stdout)}.",
+            f"{_remedy(home, done.stdout)}; then repeat the command. All it said: {log}",
+        )
+
+
+def _check_space(home: Home) -> None:
+    free = shutil.disk_usage(home.tools).free / 1e9
+    if free < _GIGABYTES and not usable(home, "venv"):
+        raise InstallError(
+            f"Only {free:.1f} GB are free in {home.tools}, and {_GIGABYTES} GB are needed.",
+            "Free some space, or set TICKLAKE_HOME to a folder on another disk.",
         )
 
 
 def _reason(output: str) -> str:
-    """The line that tells most: the innermost cause of uv, the error of pip, else the last line."""
+    """What tells most: the system's own words, the innermost cause of uv, the error of pip, else the last line."""
+    if said := _SYSTEM_ERROR.search(output):
+        return said[1].strip()
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    causes = [line for line in lines if line.startswith(("╰─▶", "├─▶", "Caused by", "ERROR"))]
-    return ([*lines[-1:], *causes[-1:]] or ["it said nothing."])[-1]
+    causes = [line[found.end() :] for line in lines if (found := _CAUSE.match(line))]
+    return ([*lines[-1:], *causes[-1:]] or ["it said nothing"])[-1].rstrip(".")
+
+
+def _remedy(home: Home, output: str) -> str:
+    if "No space left" in output:
+        return f"Free some space in {home.tools}, or set TICKLAKE_HOME to a folder on another disk"
+    return "Check the network, and the index settings of pip and uv"
 
 
 def _is_current(home: Home, name: str) -> bool:

@@ -8,6 +8,7 @@ kinds: one folder holds all.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from pathlib import Path
 import requests
 
 from local.home import PROJECT, Home
+from local.lock import one_at_a_time
+from local.terminal import doing, say
 from ticklake.core.errors import TicklakeError
 
 _LIST = PROJECT / "locks" / "kafka-jars.txt"
 _ATTEMPTS = 3
+_PREFIX = ".download-"
 
 
 class DownloadError(TicklakeError):
@@ -47,21 +51,46 @@ def locked_jars() -> list[Jar]:
 
 
 def class_path(home: Home) -> str:
-    """Java's class path of all jars; those that are missing are downloaded first. Raises DownloadError."""
+    """Java's class path of all jars; those that are missing or damaged are downloaded first. Raises DownloadError."""
     folder = home.tools / "jars"
     jars = locked_jars()
-    missing = [jar for jar in jars if not (folder / jar.filename).exists()]
-    if missing:
-        _download(missing, folder)
+    if _missing(jars, folder):
+        with one_at_a_time(folder, "downloading Kafka"):
+            if missing := _missing(jars, folder):
+                _download(missing, folder)
     return ":".join(str(folder / jar.filename) for jar in jars)
 
 
+def _missing(jars: list[Jar], folder: Path) -> list[Jar]:
+    """Those that are not there as locked: a crash of the machine can leave a file that is empty or cut."""
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda jar: _sha256(folder / jar.filename), jars)
+        return [jar for jar, sha256 in zip(jars, found, strict=True) if sha256 != jar.sha256]
+
+
+def _sha256(file: Path) -> str | None:
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
+
+
 def _download(jars: list[Jar], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    # A jar gets its name in `folder` only when whole and checked, so whatever is there is right.
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as cache, ThreadPoolExecutor(16) as pool:
-        for result in [pool.submit(_fetch, jar, Path(cache), folder) for jar in jars]:
-            result.result()
+    say(f"downloading Kafka, {len(jars)} jars, once")
+    for left in folder.glob(f"{_PREFIX}*"):
+        shutil.rmtree(left)  # a download that was killed
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_PREFIX) as cache:
+
+        def progress() -> str:
+            here = [folder / jar.filename for jar in jars]
+            sizes = [file.stat().st_size for file in here if file.exists()]
+            return f"downloading Kafka ({len(sizes)} of {len(jars)} jars, {sum(sizes) / 1e6:.0f} MB)"
+
+        with doing(progress), ThreadPoolExecutor(16) as pool:
+            results = [pool.submit(_fetch, jar, Path(cache), folder) for jar in jars]
+            try:
+                for result in results:
+                    result.result()
+            except DownloadError:
+                pool.shutdown(cancel_futures=True)  # the others would fail the same way, each after its time
+                raise
 
 
 def _fetch(jar: Jar, cache: Path, folder: Path) -> None:
@@ -83,7 +112,7 @@ def _fetch(jar: Jar, cache: Path, folder: Path) -> None:
                     f"{jar.coordinate} cannot be downloaded from Maven Central ({type(e).__name__}).",
                     "Check the network, or give your mirror in jgo's settings; then repeat the command.",
                 ) from e
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    found = _sha256(file)
     if found != jar.sha256:
         raise DownloadError(
             f"{jar.coordinate} has sha256 {found}, not {jar.sha256} as in locks/kafka-jars.txt.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import time
 from base64 import urlsafe_b64encode
@@ -64,7 +65,7 @@ class Cluster:
         while len(seen := seen_brokers(self.bootstrap)) < len(self.brokers):
             for part in parts:
                 if not part.alive():
-                    raise PartError(f"{part.name} has ended. {part.end_of_log()}")
+                    raise part.dead()
             if time.monotonic() > deadline:
                 late = next((p for p, b in zip(parts, self.brokers, strict=True) if b.node not in seen), parts[0])
                 raise PartError(f"{late.name} is not ready after {seconds:.0f} s. {late.end_of_log()}")
@@ -95,12 +96,16 @@ class Cluster:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "server.properties"
         config.write_text(self._properties(broker))
-        if (folder / "data" / "meta.properties").exists():
+        formatted = folder / "formatted"
+        if formatted.exists():
             return
+        # A formatting that was cut off: the broker never ran, so there is nothing in it to keep.
+        shutil.rmtree(folder / "data", ignore_errors=True)
         tool = java(self.class_path, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", config, jvm=_TOOL_JVM)
-        done = subprocess.run([*tool, "--ignore-formatted"], capture_output=True, text=True, check=False)
+        done = subprocess.run(tool, capture_output=True, text=True, check=False)
         if done.returncode:
             raise PartError(f"{broker.name} cannot be formatted:\n{(done.stderr or done.stdout).strip()}")
+        formatted.write_text(cluster_id)
 
     def _start(self, parts: Parts, broker: Broker) -> Part:
         folder = self.folder / broker.name

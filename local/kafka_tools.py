@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from local.jars import class_path
 from local.kafka import tool
@@ -51,7 +51,7 @@ TOOLS = {
 
 
 def run_tool(stack: Stack, arguments: Sequence[str]) -> int:
-    """Run a tool against the stack's cluster, or list the tools; returns the tool's exit code."""
+    """List the tools, or go on as one of them against the stack's cluster: Ctrl-C and exit code are then the tool's."""
     if not arguments:
         width = max(map(len, TOOLS))
         print("\n".join(f"{name:<{width}}  {tool.purpose}" for name, tool in TOOLS.items()))
@@ -61,8 +61,13 @@ def run_tool(stack: Stack, arguments: Sequence[str]) -> int:
         raise SettingsError(f"{arguments[0]!r} is not one of Kafka's tools.", "./ticklake kafka lists them.")
     if TOOLS[name].talks and not any(stack.alive(broker.name) for broker in stack.brokers()):
         raise PartError("Kafka does not run.", "Start the stack: ./ticklake up")
-    command = tool(class_path(stack.home), TOOLS[name].main, _with_cluster(TOOLS[name], arguments[1:], stack.bootstrap))
-    return subprocess.call(command, env=os.environ)
+    return _go_on_as(
+        tool(class_path(stack.home), TOOLS[name].main, _with_cluster(TOOLS[name], arguments[1:], stack.bootstrap))
+    )
+
+
+def _go_on_as(command: list[str]) -> NoReturn:
+    os.execv(command[0], command)  # noqa: S606 - no shell is the point
 
 
 def _with_cluster(tool: Tool, arguments: Sequence[str], bootstrap: str) -> list[str]:

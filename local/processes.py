@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -21,6 +22,8 @@ import psutil
 
 from ticklake.core.errors import TicklakeError
 
+_WIDTH = 160
+_BAD = re.compile(r"ERROR|FATAL|CRITICAL|Error\b|Exception\b|\berror\b|\bcritical\b")
 # Popen objects are kept: one that is collected before its process has ended complains.
 _children: list[subprocess.Popen[bytes]] = []
 
@@ -50,13 +53,15 @@ class Part:
             return []  # Somebody else has the pid now: the system gives it away only when the session is empty.
         return [p for p in psutil.process_iter() if _session(p.pid) == self.pid and not _is_zombie(p)]
 
-    def end_of_log(self, count: int = 12) -> str:
-        """The log's path and its last lines, as the end of an error message."""
-        try:
-            lines = Path(self.log).read_text(errors="replace").splitlines()
-        except OSError:
-            lines = []
-        return f"The end of {self.log}:\n" + "\n".join(lines[-count:])
+    def dead(self) -> PartError:
+        """The error that says so, and what to do."""
+        return PartError(
+            f"{self.name} has ended, or was killed.", f"./ticklake up starts it again. {self.end_of_log()}"
+        )
+
+    def end_of_log(self) -> str:
+        """The log's path and the lines near its end that tell most, as the end of an error message."""
+        return f"From {self.log}:\n{telling_lines(Path(self.log))}"
 
 
 class Parts:
@@ -109,6 +114,17 @@ class Parts:
     def forget(self, part: Part) -> None:
         """Remove the record of a part that was stopped."""
         (self.run / f"{part.name}.json").unlink(missing_ok=True)
+
+
+def telling_lines(log: Path, count: int = 5) -> str:
+    """The last lines that speak of an error, else the last lines, cut to a terminal's width; empty without a log."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    # Not far back: what an earlier run complained of is not the reason now.
+    bad = [line for line in lines[-40:] if _BAD.search(line)]
+    return "\n".join(f"  {line[:_WIDTH]}" for line in (bad or lines)[-count:])
 
 
 def stop(parts: Iterable[Part], grace: float = 20) -> None:

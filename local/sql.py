@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from local.aws_stand_in import client
 from local.processes import PartError
 from local.stack import Stack
@@ -19,15 +21,26 @@ def run_query(stack: Stack, query: str, as_csv: bool) -> int:
     """Run the query and print its rows; raises LakeError with Athena's reason. Returns 0."""
     if not stack.alive("aws"):
         raise PartError("The AWS stand-in does not run.", "Start the stack: ./ticklake up")
-    athena = client(stack, "athena")
-    columns, rows = answer(athena, stack, query)
+    if not query.strip():
+        raise LakeError("The query is empty.", "Give one statement, e.g.: ./ticklake sql 'SHOW TABLES'")
+    try:
+        _print(*answer(client(stack, "athena"), stack, query), as_csv)
+    except ClientError as e:
+        raise LakeError(f"Athena: {e.response['Error'].get('Message', e)}") from e
+    except BotoCoreError as e:
+        raise PartError(
+            "The AWS stand-in does not answer.", f"See ./ticklake status and {stack.home.logs / 'aws.log'}"
+        ) from e
+    return 0
+
+
+def _print(columns: list[str], rows: Iterator[list[str | None]], as_csv: bool) -> None:
     if as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(columns)
         writer.writerows(rows)
     elif columns:
         print(text_table(columns, ([*map(_shown, row)] for row in rows)))
-    return 0
 
 
 def answer(athena: Any, stack: Stack, query: str) -> tuple[list[str], Iterator[list[str | None]]]:

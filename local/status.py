@@ -66,23 +66,42 @@ def show(stack: Stack, as_json: bool) -> int:
         print(json.dumps(status, indent=1))
         return 0 if all_up else 1
     rows = [
-        (part["name"], "up" if part["up"] else "DOWN", part["pid"] or "", _since(stack, part["name"]), part["address"])
+        (
+            part["name"],
+            "up" if part["up"] else "DOWN",
+            part["pid"] or "",
+            _since(stack, part["name"]),
+            part["address"] or "",
+        )
         for part in status["parts"]
     ]
-    kafka, landed, athena = status["kafka"], status["sealed"], status["counted"]
-    produced = sum(kafka["end_offsets"].values())
     print(text_table(("part", "", "pid", "since", "address"), [[str(cell) for cell in row] for row in rows]))
     print()
-    print(f"Kafka    {produced:,} records in topic {kafka['topic']} at {kafka['bootstrap']}")
-    print(
-        f"sealed   {landed['records']:,} records in {landed['minutes']:,} minutes, newest {landed['newest'] or '-'};"
-        f" {landed['rejected']:,} rejected, {landed['lost']:,} lost;"
-        f" lag {max(0, produced - landed['records'] - landed['rejected'] - landed['lost']):,} records"
-    )
-    print(f"counted  {athena['records']:,} records, {athena['distinct']:,} distinct, at {athena['at'] or '-'}")
+    print("\n".join(_figures(status)))
     if not all_up:
         print("\nNot all parts are up. Start them: ./ticklake up")
     return 0 if all_up else 1
+
+
+def _figures(status: Mapping[str, Any]) -> list[str]:
+    """What Kafka holds, what is sealed, what is counted: a line each, or that it is unknown."""
+    kafka, landed, athena = status["kafka"], status["sealed"], status["counted"]
+    up = {part["name"] for part in status["parts"] if part["up"]}
+    produced = sum(kafka["end_offsets"].values())
+    lines = [f"Kafka    {produced:,} records in topic {kafka['topic']} at {kafka['bootstrap']}"]
+    if not kafka["end_offsets"]:
+        lines = [f"Kafka    unknown: no broker tells of topic {kafka['topic']}"]
+    if AWS not in up:
+        return [*lines, "sealed   unknown: the AWS stand-in is down", "counted  unknown: the AWS stand-in is down"]
+    lag = max(0, produced - landed["records"] - landed["rejected"] - landed["lost"])
+    return [
+        *lines,
+        f"sealed   {landed['records']:,} records in {landed['minutes']:,} minutes, newest {landed['newest'] or '-'};"
+        f" {landed['rejected']:,} rejected, {landed['lost']:,} lost"
+        + f"; lag {lag:,} records"
+        * bool(kafka["end_offsets"]),
+        f"counted  {athena['records']:,} records, {athena['distinct']:,} distinct, at {athena['at'] or '-'}",
+    ]
 
 
 def offsets(bootstrap: str, topic: str, seconds: float = 5) -> Offsets:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+
+import psutil
 
 from local import airflow, aws_stand_in
 from local.lake import Counted, Sealed, counted, sealed
@@ -17,9 +19,8 @@ from local.processes import Part, PartError
 from local.provision import provision
 from local.stack import AWS_LOGIN, Stack
 from local.status import offsets
-from local.terminal import complain, elapsed, say
+from local.terminal import complain, doing, elapsed, say
 from ticklake.clients.s3 import Lake
-from ticklake.core.minute import Hour
 from ticklake.core.settings import Stream
 
 _MINUTES_WANTED = 2
@@ -37,10 +38,11 @@ def up(stack: Stack, brokers: int | None, wait: bool) -> int:
             watch(stack, parts)
         _farewell(stack)
     except KeyboardInterrupt:
+        _end_helpers()
         running = [part.name for part in stack.parts.all() if part.alive()]
         complain(
-            f"stopped waiting. Still running: {', '.join(running) or 'nothing'}. "
-            "Go on with ./ticklake up, see ./ticklake status, stop all with ./ticklake down."
+            f"stopped by Ctrl-C. Running: {', '.join(running) or 'nothing'}. "
+            "Go on with ./ticklake up, look with ./ticklake status, stop all with ./ticklake down."
         )
         sys.stdout.flush()
         os._exit(130)  # The threads that wait for a part are of no use any more, and cannot be told.
@@ -53,12 +55,9 @@ def start_all(stack: Stack, brokers: int | None) -> list[Part]:
         [lambda: _start_kafka(stack, brokers), lambda: _start_aws(stack), lambda: _start_airflow(stack)]
     )
     api = airflow.Api(stack)
-    dags = api.start_dags()
+    with doing("waiting until Airflow knows the DAGs"):
+        dags = api.start_dags()
     say(f"DAGs run: {', '.join(dags)}")
-    # This hour's run is made at the hour's start: in the hour in which the stack is new, it must be asked for.
-    hour = Hour.containing(datetime.now(UTC))
-    if "s3_to_catalog" in dags and api.run_hour("s3_to_catalog", hour):
-        say(f"s3_to_catalog waits for the first object of {hour}")
     return [part for group in groups for part in group]
 
 
@@ -74,7 +73,7 @@ def watch(stack: Stack, parts: Sequence[Part]) -> None:
     while True:
         for part in parts:
             if not part.alive():
-                raise PartError(f"{part.name} has ended. {part.end_of_log()}")
+                raise part.dead()
         now = (sealed(lake, stack, stream.table.name), counted(lake, stream.table.name))
         if now != before or time.monotonic() - said > _QUIET:
             produced = offsets(stack.bootstrap, stream.topic.name).records
@@ -106,15 +105,17 @@ def counts_line(produced: int, landed: Sealed, athena: Counted) -> str:
 
 def _start_kafka(stack: Stack, brokers: int | None) -> list[Part]:
     cluster = stack.cluster(brokers)
-    parts = cluster.start(stack.parts)
-    cluster.wait(parts)
+    with doing("starting Kafka"):
+        parts = cluster.start(stack.parts)
+        cluster.wait(parts)
     say(f"Kafka is up: {len(parts)} broker{'s' * (len(parts) > 1)} at {cluster.bootstrap}")
     return parts
 
 
 def _start_aws(stack: Stack) -> list[Part]:
     part = aws_stand_in.start(stack)
-    aws_stand_in.wait(stack, part)
+    with doing("starting the AWS stand-in"):
+        aws_stand_in.wait(stack, part)
     table = Stream.from_toml(stack.stream).table.name
     parameters = {
         "BucketName": stack.bucket,
@@ -123,17 +124,28 @@ def _start_aws(stack: Stack) -> list[Part]:
         "CrawlerName": stack.crawler,
         "WorkgroupName": stack.workgroup,
     }
-    provision(stack.home.aws_endpoint, parameters, **AWS_LOGIN)
+    with doing("provisioning bucket, Glue and Athena"):
+        provision(stack.home.aws_endpoint, parameters, **AWS_LOGIN)
     say(f"AWS stand-in is up and provisioned: bucket {stack.bucket}, Glue, Athena at {stack.home.aws_endpoint}")
     return [part]
 
 
 def _start_airflow(stack: Stack) -> list[Part]:
-    airflow.prepare(stack)
+    with doing("making Airflow's database"):
+        airflow.prepare(stack)
     parts = airflow.start(stack)
-    airflow.wait(stack, parts)
+    with doing("starting Airflow"):
+        airflow.wait(stack, parts)
     say(f"Airflow is up: {stack.home.airflow_url}")
     return parts
+
+
+def _end_helpers() -> None:
+    """End the programs that prepare the parts, such as a migration; the parts lead sessions of their own and go on."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(child.pid) == os.getsid(0):
+                child.terminate()
 
 
 def _side_by_side(jobs: Sequence[Callable[[], list[Part]]]) -> list[list[Part]]:

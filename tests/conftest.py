@@ -1,11 +1,24 @@
 """Real parts for the whole session: they start when the first test asks for them."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.aws_stand_in import running_aws
 from tests.kafka_broker import running_kafka
+
+# Time is not what these tests are about: on a busy machine the first look at Unicode's tables alone takes seconds, and
+# Hypothesis would fail whichever test comes first. In CI the examples are the same in every run.
+settings.register_profile(
+    "ticklake",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+    print_blob=True,
+)
+settings.load_profile("ticklake")
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def put_object(lake: Lake, table: str, minute: Minute, partition: int, start: in
 def seal(lake: Lake, table: str, minute: Minute, slices: Sequence[Slice], objects: Sequence[StoredObject]) -> None:
     """The minute's manifest."""
     manifest = Manifest(
-        table, "topic", "cluster", minute, "2026-11-22T10:06:00+00:00", "run", tuple(slices), tuple(objects), (), (),
+        table, "topic", "cluster", None, minute, "2026-11-22T10:06:00+00:00", "run", tuple(slices), tuple(objects), (), (),
         None, None, 0, 0, {},
     )  # fmt: skip
     lake.put(manifest_key(table, minute), manifest.to_json())

@@ -13,11 +13,11 @@ from pathlib import Path
 HOST = "127.0.0.1"
 
 
-def settings(port: int, data: Path) -> dict[str, str]:
+def settings(host: str, port: int, data: Path) -> dict[str, str]:
     """Ministack's environment: everything it keeps lies under ``data``, nothing but ``port`` is listened on."""
     return {
         "GATEWAY_PORT": str(port),
-        "BIND_HOST": HOST,
+        "BIND_HOST": host,
         "MINISTACK_HOST": HOST,
         "PERSIST_STATE": "1",
         "STATE_DIR": str(data / "state"),
@@ -34,16 +34,19 @@ def settings(port: int, data: Path) -> dict[str, str]:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m local.aws", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help=f"the port on {HOST} to listen on")
+    parser.add_argument(
+        "--host", default=HOST, help=f"the address to listen on (default {HOST}); a container's is 0.0.0.0"
+    )
+    parser.add_argument("--port", type=int, required=True, help="the port to listen on")
     parser.add_argument("--data", type=Path, required=True, help="folder of all state; made when missing")
     parser.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     parser.epilog = "AUTH=true in the environment makes it enforce IAM policies. SIGTERM stops it."
     return parser.parse_args()
 
 
-def prepare(port: int, data: Path, log_level: str, env: MutableMapping[str, str]) -> None:
+def prepare(host: str, port: int, data: Path, log_level: str, env: MutableMapping[str, str]) -> None:
     """Set the environment and make the folders."""
-    env.update(settings(port, data.resolve()))
+    env.update(settings(host, port, data.resolve()))
     env["LOG_LEVEL"] = log_level
     for name in ("STATE_DIR", "S3_DATA_DIR", "TMPDIR"):
         Path(env[name]).mkdir(parents=True, exist_ok=True)
@@ -52,7 +55,7 @@ def prepare(port: int, data: Path, log_level: str, env: MutableMapping[str, str]
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     args = arguments()
-    prepare(args.port, args.data, args.log_level, os.environ)
+    prepare(args.host, args.port, args.data, args.log_level, os.environ)
 
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
@@ -60,7 +63,7 @@ def main() -> None:
     from local.aws.server import application
 
     config = Config()
-    config.bind = [f"{HOST}:{args.port}"]
+    config.bind = [f"{args.host}:{args.port}"]
     config.keep_alive_timeout = 75
     config.loglevel = args.log_level
     config.graceful_timeout = 2
@@ -68,7 +71,9 @@ def main() -> None:
     try:
         asyncio.run(serve(application(), config))
     except OSError as e:
-        sys.exit(f"The AWS stand-in cannot listen on {HOST}:{args.port}: {e.strerror or e}. Choose another --port.")
+        sys.exit(
+            f"The AWS stand-in cannot listen on {args.host}:{args.port}: {e.strerror or e}. Choose another --port."
+        )
     logging.shutdown()
     os._exit(0)  # all state is written; a query that still computes must not hold the process
 

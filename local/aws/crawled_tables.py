@@ -46,13 +46,18 @@ class Policy:
         )
 
 
-def write_table(database: str, folder: TableFolder, policy: Policy, sample: int | None) -> str:
-    """Create or update one table and its partitions; returns ``created``, ``updated`` or nothing."""
+def name_of(database: str, folder: TableFolder, policy: Policy) -> str:
+    """The table's name for a folder: the folder's, or another one when a table of that name lies elsewhere."""
     name = folders.table_name(folder, policy.table_prefix)
     table = host.table(database, name)
     if table is not None and table["StorageDescriptor"].get("Location") != folder.location:
-        name = folders.other_name(name, folder.location)
-        table = host.table(database, name)
+        return folders.other_name(name, folder.location)
+    return name
+
+
+def write_table(database: str, name: str, folder: TableFolder, policy: Policy, sample: int | None) -> str:
+    """Create or update one table and its partitions; returns ``created``, ``updated`` or nothing."""
+    table = host.table(database, name)
     registered = {tuple(p["Values"]): p for p in host.partitions(database, name)}
     changed = _changed(folder, registered, policy)
     schemas = {values: _schema(folder, values, sample) for values in changed}

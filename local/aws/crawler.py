@@ -1,4 +1,8 @@
-"""The Glue crawler: StartCrawler lists the targets, infers columns and writes tables and partitions to the catalog."""
+"""The Glue crawler: StartCrawler lists the targets, infers columns and writes tables and partitions to the catalog.
+
+Targets are folders of S3, whose tables it makes, or tables of the catalog, which somebody has declared and it keeps up to
+date: their partitions and new columns are added, no table is made.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ import json
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from local.aws import folders, host, samples
-from local.aws.crawled_tables import Policy, write_table
-from local.aws.host import Reply
+from local.aws.crawled_tables import Policy, name_of, write_table
+from local.aws.folders import TableFolder
+from local.aws.host import Handler, Reply
 
 log = logging.getLogger(__name__)
 _starting = threading.Lock()
@@ -26,6 +31,8 @@ def install() -> None:
     host.replace(host.glue, "_start_crawler", start)
     host.replace(host.glue, "_stop_crawler", stop)
     host.replace(host.glue, "_get_crawler_metrics", metrics)
+    for name in ("_create_crawler", "_update_crawler"):
+        host.replace(host.glue, name, _checked(getattr(host.glue, name)))
 
 
 def recover() -> None:
@@ -113,49 +120,95 @@ def _finish(crawler: dict[str, Any], status: str, problem: str) -> None:
     crawler["State"] = "READY"
 
 
-@dataclass(frozen=True)
-class Target:
-    """One S3 target."""
-
-    bucket: str
-    prefix: str
-    sample: int | None
-
-
 def crawl(crawler: dict[str, Any]) -> dict[str, int]:
     """Crawl all targets; returns how many tables were created and updated. Raises when anything is not emulated."""
     if crawler["DatabaseName"] not in host.databases():
         raise CrawlError(f"Database {crawler['DatabaseName']} not found.")
     configuration = json.loads(crawler.get("Configuration") or "{}")
-    grouping = configuration.get("Grouping", {})
     policy = Policy.of(crawler, configuration)
     counts = {"created": 0, "updated": 0}
-    for target in _targets(crawler):
-        keys = host.list_keys(target.bucket, target.prefix)
-        one_schema = grouping.get("TableGroupingPolicy") == "CombineCompatibleSchemas"
-        level = grouping.get("TableLevelConfiguration")
-        for folder in folders.divide(target.bucket, target.prefix, keys, level, one_schema):
-            if crawler["_stop"]:
-                return counts
-            outcome = write_table(crawler["DatabaseName"], folder, policy, target.sample)
-            if outcome:
-                counts[outcome] += 1
+    for database, name, folder, sample in _folders(crawler, configuration.get("Grouping", {}), policy):
+        if crawler["_stop"]:
+            break
+        outcome = write_table(database, name, folder, policy, sample)
+        if outcome:
+            counts[outcome] += 1
     return counts
 
 
-def _targets(crawler: dict[str, Any]) -> list[Target]:
+Found = tuple[str, str, TableFolder, int | None]  # database, table, its folder, SampleSize
+
+
+def _folders(crawler: dict[str, Any], grouping: dict[str, Any], policy: Policy) -> Iterator[Found]:
     targets = crawler["Targets"]
-    other = [name for name, value in targets.items() if value and name != "S3Targets"]
+    other = [name for name, value in targets.items() if value and name not in ("S3Targets", "CatalogTargets")]
     if other or crawler.get("Classifiers"):
         raise CrawlError(f"Not emulated by the local stand-in: {', '.join(other) or 'custom classifiers'}.")
     if crawler.get("RecrawlPolicy", {}).get("RecrawlBehavior") == "CRAWL_EVENT_MODE":
         raise CrawlError("Not emulated by the local stand-in: CRAWL_EVENT_MODE.")
-    found = []
     for target in targets.get("S3Targets", []):
-        if target.get("Exclusions"):
-            raise CrawlError(f"Not emulated by the local stand-in: Exclusions of {target['Path']}.")
-        bucket, _, prefix = target["Path"].removeprefix("s3://").partition("/")
-        if not host.has_bucket(bucket):
-            raise CrawlError(f"The S3 location: {target['Path']} does not exist: no bucket {bucket}.")
-        found.append(Target(bucket, prefix, target.get("SampleSize")))
-    return found
+        yield from _below(crawler["DatabaseName"], target, grouping, policy)
+    for target in targets.get("CatalogTargets", []):
+        for name in target["Tables"]:
+            yield from _of_table(target["DatabaseName"], name)
+
+
+def _below(database: str, target: dict[str, Any], grouping: dict[str, Any], policy: Policy) -> Iterator[Found]:
+    """The tables to be under a folder."""
+    if target.get("Exclusions"):
+        raise CrawlError(f"Not emulated by the local stand-in: Exclusions of {target['Path']}.")
+    bucket, prefix = _location(target["Path"])
+    keys = host.list_keys(bucket, prefix)
+    one_schema = grouping.get("TableGroupingPolicy") == "CombineCompatibleSchemas"
+    for folder in folders.divide(bucket, prefix, keys, grouping.get("TableLevelConfiguration"), one_schema):
+        yield database, name_of(database, folder, policy), folder, target.get("SampleSize")
+
+
+def _of_table(database: str, name: str) -> Iterator[Found]:
+    """The folder of a declared table; nothing while it is empty."""
+    table = host.table(database, name)
+    if table is None:
+        raise CrawlError(f"Table {database}.{name} of the crawler's catalog target not found.")
+    classification = table.get("Parameters", {}).get("classification")
+    if classification != "json":  # AWS takes what it finds for a change, and marks the table as deprecated
+        raise CrawlError(f"Not emulated by the local stand-in: table {name} with classification {classification!r}.")
+    bucket, prefix = _location(table["StorageDescriptor"]["Location"])
+    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+    for folder in folders.divide(bucket, prefix, host.list_keys(bucket, prefix), level=None, one_schema=True):
+        declared = tuple(k["Name"].lower() for k in table["PartitionKeys"])
+        if folder.partition_keys != declared:
+            raise CrawlError(
+                f"Objects under {folder.location} lie in folders {list(folder.partition_keys)}, and the partition columns of "
+                f"{database}.{name} are {list(declared)}."
+            )
+        yield database, name, folder, None
+
+
+def _location(path: str) -> tuple[str, str]:
+    bucket, _, prefix = path.removeprefix("s3://").partition("/")
+    if not host.has_bucket(bucket):
+        raise CrawlError(f"The S3 location: {path} does not exist: no bucket {bucket}.")
+    return bucket, prefix
+
+
+def _checked(write: Handler) -> Handler:
+    """CreateCrawler and UpdateCrawler, which refuse what cannot go with catalog targets."""
+
+    def checked(request: dict[str, Any]) -> Reply:
+        problem = _problem((host.crawler(request.get("Name", "")) or {}) | request)
+        return host.refuse("InvalidInputException", problem) if problem else write(request)
+
+    return checked
+
+
+def _problem(crawler: dict[str, Any]) -> str:
+    kinds = [name for name, value in crawler.get("Targets", {}).items() if value]
+    if "CatalogTargets" not in kinds:
+        return ""
+    if len(kinds) > 1:
+        return "Catalog targets cannot be mixed with other target types."
+    if crawler.get("SchemaChangePolicy", {}).get("DeleteBehavior") != "LOG":
+        return "The DeleteBehavior of the SchemaChangePolicy must be LOG for catalog targets."
+    if crawler.get("RecrawlPolicy", {}).get("RecrawlBehavior") == "CRAWL_NEW_FOLDERS_ONLY":
+        return "Incremental crawls are for S3 targets only."
+    return ""

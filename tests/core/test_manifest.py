@@ -12,6 +12,7 @@ MANIFEST = Manifest(
     table="stock_ticks",
     topic="stock_ticks",
     cluster_id="abc",
+    topic_id="Q1w3pUxDR0-hcZpXVVRsLw",
     minute=Minute.parse("2026-11-22T10:05"),
     sealed_at="2026-11-22T10:06:02.000+00:00",
     run_id="r",
@@ -35,6 +36,12 @@ def test_a_manifest_of_an_empty_minute_survives() -> None:
     empty = replace(MANIFEST, objects=(), rejected_objects=(), min_timestamp=None, max_timestamp=None)
     assert Manifest.from_json(empty.to_json()) == empty
     assert empty.records == 0
+
+
+def test_a_manifest_from_before_topic_ids_is_read_with_its_topic_not_known() -> None:
+    document = json.loads(MANIFEST.to_json())
+    del document["topic_id"]
+    assert Manifest.from_json(json.dumps(document).encode()) == replace(MANIFEST, topic_id=None)
 
 
 def test_a_newer_version_is_refused_in_words() -> None:

@@ -6,7 +6,7 @@ from ticklake.core.origin import Origin
 
 
 def test_it_is_read_as_it_was_written() -> None:
-    origin = Origin(Minute.parse("2026-11-22T10:05"), {0: 17, 11: 0})
+    origin = Origin(Minute.parse("2026-11-22T10:05"), {0: 17, 11: 0}, "Q1w3pUxDR0-hcZpXVVRsLw")
     assert Origin.from_json(origin.to_json()) == origin
 
 

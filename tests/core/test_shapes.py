@@ -97,9 +97,7 @@ def test_gaps_between_offsets_stay() -> None:
     assert taught().rows(taken) == one_by_one(taken)
 
 
-@pytest.mark.parametrize(
-    "fit", [b"{}", b'{"a":[1]}', b'{"a":{}}', b'{"\\"":1}', b'{"a\\\\b":"c"}', b'{"":1}', b'{"\xc3\xa9":1}']
-)
+@pytest.mark.parametrize("fit", [b"{}", b'{"a":[1]}', b'{"a":{}}', b'{"\\"":1}', b'{"a\\\\b":"c"}', b'{"\xc3\xa9":1}'])
 def test_a_shape_that_cannot_be_learned_leaves_every_record_to_its_own_check(fit: bytes) -> None:
     splicer = taught(fit)
     rows = splicer.rows(batch([fit, fit]))

@@ -20,6 +20,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from local.home import PROJECT, Home
 from tests.kafka_broker import free_ports
+from tests.status_form import check_form
 from ticklake.core.minute import Minute
 
 pytestmark = pytest.mark.end_to_end
@@ -64,6 +65,7 @@ def status(run: Run) -> dict[str, Any]:
 def test_up_shows_the_counts_until_two_minutes_are_proven_and_leaves_all_running(run: Run, output: str) -> None:
     assert "SELECT COUNT(*)" in output
     now = status(run)
+    check_form(now)
     assert all(part["up"] for part in now["parts"]), now["parts"]
     assert now["sealed"]["minutes"] >= 2
     assert now["sealed"]["records"] > 0
@@ -75,6 +77,46 @@ def test_up_again_is_harmless(run: Run, output: str) -> None:
     before = {part["name"]: part["pid"] for part in status(run)["parts"]}
     assert run("up").returncode == 0
     assert {part["name"]: part["pid"] for part in status(run)["parts"]} == before
+
+
+@pytest.fixture(scope="module")
+def crash(run: Run, output: str) -> dict[str, Any]:
+    """The status before every process of the stack was killed by SIGKILL; `up` has brought it back since."""
+    before = status(run)
+    parts = {part["pid"] for part in before["parts"]}
+    for process in [p for p in psutil.process_iter() if session(p.pid) in parts]:
+        process.kill()
+    assert run("status").returncode == 1
+    again = run("up")
+    assert again.returncode == 0, again.stdout + again.stderr
+    return before
+
+
+def session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def test_up_after_everything_was_killed_finds_all_data(run: Run, crash: dict[str, Any]) -> None:
+    """What lies behind this test shows that it goes on: each offset is landed once, dags test, backfill, counts."""
+    now = status(run)
+    assert all(part["up"] for part in now["parts"]), now["parts"]
+    assert not {part["pid"] for part in now["parts"]} & {part["pid"] for part in crash["parts"]}
+    for partition, end in crash["kafka"]["end_offsets"].items():
+        assert now["kafka"]["end_offsets"][partition] >= end
+    for key in ("minutes", "records"):
+        assert now["sealed"][key] >= crash["sealed"][key]
+    assert now["counted"]["records"] >= crash["counted"]["records"] > 0
+
+
+@pytest.mark.parametrize("query", ["SELEC 1", "SELECT nonesuch FROM stock_ticks", "SELECT * FROM nowhere"])
+def test_a_wrong_query_is_one_line_with_athenas_reason(run: Run, output: str, query: str) -> None:
+    done = run("sql", query)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("ticklake: Athena: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_every_sealed_offset_lies_in_s3_exactly_once_with_its_value_unchanged(run: Run, output: str) -> None:
@@ -168,6 +210,14 @@ def wait_for(reached: Callable[[], bool], seconds: float = 180) -> None:
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(2)
+
+
+def test_after_the_crash_it_goes_on_counting(run: Run, crash: dict[str, Any]) -> None:
+    """Each record is still counted once: those from before it, and new ones."""
+    before = crash["counted"]["records"]
+    wait_for(lambda: status(run)["counted"]["records"] > before)
+    now = status(run)["counted"]
+    assert now["records"] == now["distinct"]
 
 
 def test_down_leaves_nothing_running(run: Run, output: str) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from local.home import Home
+from local.jars import class_path
 from local.kafka import Broker, Cluster, seen_brokers
 from local.processes import PartError, Parts, stop
 from tests.kafka_broker import free_ports
@@ -29,7 +31,23 @@ def test_a_broker_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> 
     parts = Parts(tmp_path / "run", tmp_path / "logs")
     dead = parts.start("kafka-1", ["sh", "-c", "echo no disk left; exit 3"], {}, tmp_path)
     try:
-        with pytest.raises(PartError, match=r"(?s)kafka-1 has ended.*kafka-1\.log.*no disk left"):
+        with pytest.raises(
+            PartError,
+            match=r"(?s)kafka-1 has ended, or was killed\. ./ticklake up starts it again.*kafka-1\.log.*no disk left",
+        ):
             Cluster(tmp_path, (Broker(1, free_ports(1)[0], 0),), "").wait([dead], seconds=5)
     finally:
         stop([dead])
+
+
+def test_a_formatting_that_was_cut_off_is_done_again_and_a_whole_one_never(tmp_path: Path) -> None:
+    broker = Broker(1, 1, 2)
+    data = tmp_path / "kafka-1" / "data"
+    data.mkdir(parents=True)
+    (data / "meta.properties").write_text("version=1\n")  # written first, before the rest
+    cluster = Cluster(tmp_path, (broker,), class_path(Home.from_env()))
+    cluster._format(broker, "MkU3OEVBNTcwNTJENDM2Qg")
+    assert "cluster.id=MkU3OEVBNTcwNTJENDM2Qg" in (data / "meta.properties").read_text()
+    (data / "a-topic-0").mkdir()
+    cluster._format(broker, "another")
+    assert (data / "a-topic-0").exists()

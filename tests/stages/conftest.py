@@ -1,6 +1,8 @@
 """A topic, a bucket and a landing of each test's own, on the session's real Kafka and S3."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -8,10 +10,11 @@ from uuid import uuid4
 import boto3
 import pytest
 from botocore.config import Config
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from ticklake.clients.kafka import READER_CONFIG, TopicReader
+from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.clients.s3 import Lake
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Landing as LandingSettings
@@ -59,6 +62,15 @@ class TestTopic:
             producer.produce(self.name, value, b"key", partition, timestamp=at)
         assert producer.flush(20) == 0
 
+    def id(self) -> str | None:
+        return KafkaAdmin({"bootstrap.servers": self.bootstrap}).topic_id(self.name)
+
+    def make_again(self) -> None:
+        """Delete the topic and create another one of the same name, whose offsets restart at 0."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin.delete_topics([self.name])[self.name].result(20)
+        create_topic(admin, self.name)
+
     def reader(self) -> TopicReader:
         config = {"bootstrap.servers": self.bootstrap, **READER_CONFIG, "group.id": self.stream.landing.group}
         return TopicReader(Consumer(config), self.name)
@@ -71,21 +83,44 @@ class TestTopic:
             reader.close()
 
 
-@pytest.fixture
-def topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
+def create_topic(admin: AdminClient, name: str) -> None:
+    new = NewTopic(name, 3, 1, config={"message.timestamp.type": "CreateTime"})
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            admin.create_topics([new])[name].result(20)
+        except KafkaException as e:
+            # One of that name is still being deleted.
+            if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            break
+    while admin.list_topics(name, timeout=20).topics[name].error and time.monotonic() < deadline:
+        time.sleep(0.02)  # the broker learns of it a moment after the controller
+
+
+@contextmanager
+def new_topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
+    """A topic with three partitions, deleted afterwards."""
     name = f"t-{uuid4().hex}"
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
-    new = NewTopic(name, 3, 1, config={"message.timestamp.type": "CreateTime"})
-    admin.create_topics([new])[name].result(20)
+    create_topic(admin, name)
     stream = Stream(Topic(name, 3, 1, 1, 168), Table(name, "Index"), LandingSettings(f"g-{name}", 64, 48, 100))
     yield TestTopic(kafka_bootstrap, stream)
     admin.delete_topics([name])[name].result(20)
 
 
 @pytest.fixture
+def topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
+    with new_topic(kafka_bootstrap) as made:
+        yield made
+
+
+@pytest.fixture
 def landing(topic: TestTopic, lake: Lake) -> Iterator[Landing]:
     reader = topic.reader()
-    yield Landing(reader, lake, topic.stream, "test-run")
+    yield Landing(reader, lake, topic.stream, "test-run", topic.id())
     reader.close()
 
 

@@ -337,7 +337,50 @@ def test_a_partition_added_while_running_is_taken_from_its_beginning(
     assert (manifest.records, manifest.late) == (2, 2)
 
 
-def test_a_topic_made_again_is_not_landed_over_the_old_one(landing: Landing, topic: TestTopic) -> None:
+def made_again(landing: Landing, topic: TestTopic) -> Landing:
+    """The landing as the next task has it, after its topic was deleted and made again."""
+    topic.make_again()
+    return replace(landing, reader=topic.reader(), topic_id=topic.id())
+
+
+def test_a_topic_made_again_is_told_by_its_id_even_when_its_offsets_fit(landing: Landing, topic: TestTopic) -> None:
+    topic.send(*ticks(3))
+    land(landing, MINUTE, NOW)
+    other = made_again(landing, topic)
+    topic.send(*ticks(9, 100), at=MINUTE.plus(1).start_ms)
+    before = {entry.key: entry for entry in landing.lake.list("")}
+    with pytest.raises(KafkaError, match=r"is not the one that .* at 2026-11-22T10:05 was landed from: its id is"):
+        land(other, MINUTE.plus(1), NOW)
+    with pytest.raises(KafkaError, match="is not the one"):
+        land(other, MINUTE.plus(-1), NOW)
+    other.reader.close()
+    assert {entry.key: entry for entry in landing.lake.list("")} == before
+
+
+def test_a_damaged_object_is_not_written_again_from_a_topic_made_again(landing: Landing, topic: TestTopic) -> None:
+    topic.send(*ticks(3))
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    other = made_again(landing, topic)
+    topic.send(*ticks(3, 100))
+    assert land(other, MINUTE, NOW).rewritten == ()  # all is there, so nothing is read
+    landing.lake.delete([manifest.objects[0].key])
+    with pytest.raises(KafkaError, match="is not the one"):
+        land(other, MINUTE, NOW)
+    other.reader.close()
+    assert rows(landing.lake) == []
+
+
+def test_a_topic_made_again_is_told_long_after_everything_that_was_landed(landing: Landing, topic: TestTopic) -> None:
+    land(landing, MINUTE, NOW)
+    other = made_again(landing, topic)
+    with pytest.raises(KafkaError, match="is not the one"):
+        land(other, MINUTE.plus(49 * 60), datetime(2026, 11, 25, tzinfo=UTC))
+    other.reader.close()
+
+
+def test_offsets_beyond_the_end_of_the_log_are_told_where_no_topic_id_is_known(
+    landing: Landing, topic: TestTopic
+) -> None:
     far = [replace(s, start=50, end=50) for s in land(landing, MINUTE, NOW).manifests[0].slices]
     sealed = manifest_of(landing.lake, landing.table, MINUTE)
     assert sealed is not None

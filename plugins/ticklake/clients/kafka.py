@@ -108,8 +108,9 @@ class TopicReader:
         self._consumer.close()
 
     def _consume(self) -> list[Any]:
-        batch: list[Any] = self._ask("read", lambda: self._consumer.consume(_BATCH, timeout=0.5))
-        return batch
+        # `consume` waits for a whole batch or its whole time: so only the first record is waited for.
+        batch: list[Any] = self._ask("read", lambda: self._consumer.consume(1, timeout=0.5))
+        return batch + self._ask("read", lambda: self._consumer.consume(_BATCH, timeout=0)) if batch else batch
 
     def _sort(self, messages: list[Any], ends: dict[int, int]) -> Iterator[Batch]:
         """The messages' records in batches of one Kafka partition; takes finished ones out of ``ends``."""

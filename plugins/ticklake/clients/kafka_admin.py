@@ -26,6 +26,7 @@ from ticklake.core.settings import Stream, Topic
 _CONNECT_SECONDS = 8.0
 _ANSWER_SECONDS = 5.0
 _EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # sixteen zero bytes in base64
 _NO_ANSWER = {Code._TIMED_OUT, Code._TIMED_OUT_QUEUE, Code._TRANSPORT, Code.REQUEST_TIMED_OUT, Code.NOT_CONTROLLER}
 
 
@@ -60,6 +61,12 @@ class KafkaAdmin:
                 return facts
             time.sleep(0.1)
         return self._with_offsets(facts, stream)
+
+    def topic_id(self, topic: str) -> str | None:
+        """Kafka's id of the topic, another one after it was deleted and made again; None before Kafka 2.8."""
+        future = self._client.describe_topics(TopicCollection([topic]), request_timeout=_CONNECT_SECONDS)[topic]
+        found = str(self._answer(future, f"describe topic {topic}").topic_id)
+        return None if found == _NO_TOPIC_ID else found
 
     def _create(self, topic: Topic, brokers: int, *, only_ask: bool) -> float | None:
         """Have the topic created, or (``only_ask``) the request checked: seconds until the controller's answer, or None."""

@@ -11,12 +11,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ticklake.core.errors import LakeError
 
 _DELETE_AT_ONCE = 1000
+_CHUNK = 256 * 1024
 _CONFLICT_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds
+
+
+PATIENCE: dict[str, Any] = {
+    # A connection over which nothing comes is given up and tried again: boto3 would wait 60 s each time.
+    "connect_timeout": 10,
+    "read_timeout": 20,
+    "tcp_keepalive": True,
+    # Seconds of 503 SlowDown are waited out, with growing pauses, before the task fails and Airflow tries again.
+    "retries": {"mode": "standard", "total_max_attempts": 6},
+    "max_pool_connections": 16,
+}
+
+
+def patient(config: Config) -> Config:
+    """A client's configuration with ``PATIENCE`` under it: what it sets itself stays."""
+    return Config(**PATIENCE).merge(config)
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,25 @@ class Lake:
         except BotoCoreError as e:
             raise self._error("read", key, e) from e
         return body
+
+    def stream(self, key: str) -> Iterator[bytes] | None:
+        """The object's bytes in chunks of 256 KiB, so that its size does not matter; None when there is none."""
+        try:
+            body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+        except ClientError as e:
+            if _code(e) in {"NoSuchKey", "404"}:
+                return None
+            raise self._error("read", key, e) from e
+        except BotoCoreError as e:
+            raise self._error("read", key, e) from e
+
+        def chunks() -> Iterator[bytes]:
+            try:
+                yield from body.iter_chunks(_CHUNK)
+            except BotoCoreError as e:
+                raise self._error("read", key, e) from e
+
+        return chunks()
 
     def put(self, key: str, body: bytes, checksum: str | None = None) -> None:
         """Store an object; with a SHA-256 in base64, S3 refuses bytes that arrived otherwise than they were sent."""
@@ -133,6 +170,19 @@ class Lake:
                     yield Listed(entry["Key"], entry["Size"], entry["LastModified"])
         except (ClientError, BotoCoreError) as e:
             raise self._error("list", prefix, e) from e
+
+    def move(self, key: str, to: str) -> bool:
+        """Copy an object within the bucket, then remove it; False when there is none. At most 5 GB, S3's limit for a copy."""
+        try:
+            self._client.copy_object(Bucket=self.bucket, Key=to, CopySource={"Bucket": self.bucket, "Key": key})
+        except ClientError as e:
+            if _code(e) in {"NoSuchKey", "404"}:
+                return False
+            raise self._error("move", key, e) from e
+        except BotoCoreError as e:
+            raise self._error("move", key, e) from e
+        self.delete([key])
+        return True
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; one that is not there is fine."""

@@ -8,6 +8,10 @@
     counts/<table>/dt=2026-11-22/hr=10/<query>.json
     counts/<table>/dt=2026-11-22/hours.json
     counts/<table>/totals.json
+    reconciled/<table>/dt=2026-11-22/hr=10.json
+    reconciled/<table>/dt=2026-11-22/hours.json
+    reconciled/<table>/totals.json
+    quarantine/<the key that an orphan object had>
     athena-results/
 
 An object's key names its content (minute, Kafka partition, first offset, end offset exclusive), so whoever writes
@@ -108,6 +112,26 @@ def day_counts_key(table: str, hour: Hour) -> str:
 def total_counts_key(table: str) -> str:
     """Key of the tallies of all days."""
     return f"counts/{table}/totals.json"
+
+
+def reconciled_key(table: str, hour: Hour) -> str:
+    """Key of what was found when the hour was last reconciled."""
+    return f"reconciled/{table}/dt={hour.dt}/hr={hour.hr}.json"
+
+
+def day_reconciled_key(table: str, hour: Hour) -> str:
+    """Key of the tallies of all reconciled hours of the hour's day."""
+    return f"reconciled/{table}/dt={hour.dt}/hours.json"
+
+
+def total_reconciled_key(table: str) -> str:
+    """Key of the tallies of all days with reconciled hours."""
+    return f"reconciled/{table}/totals.json"
+
+
+def quarantine_key(key: str) -> str:
+    """Where an orphan object is moved to: nothing reads there, nothing is lost."""
+    return f"quarantine/{key}"
 
 
 def _minute(day: str, hour: str, minute: str, key: str) -> Minute:

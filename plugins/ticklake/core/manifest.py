@@ -35,6 +35,7 @@ class Manifest:
         table: name of the table.
         topic: name of the Kafka topic.
         cluster_id: of the Kafka cluster.
+        topic_id: Kafka's id of the topic: a topic deleted and made again has another one. None when not known.
         minute: the minute.
         sealed_at: when it was sealed, ISO 8601 in UTC.
         run_id: of the Airflow run that sealed it.
@@ -52,6 +53,7 @@ class Manifest:
     table: str
     topic: str
     cluster_id: str
+    topic_id: str | None
     minute: Minute
     sealed_at: str
     run_id: str
@@ -97,6 +99,7 @@ class Manifest:
             "table": self.table,
             "topic": self.topic,
             "cluster_id": self.cluster_id,
+            "topic_id": self.topic_id,
             "minute": self.minute.key,
             "sealed_at": self.sealed_at,
             "run_id": self.run_id,
@@ -136,6 +139,8 @@ class Manifest:
         as_they_are = ("table", "topic", "cluster_id", "sealed_at", "run_id", "early", "late", "seconds")
         return cls(
             **{name: document[name] for name in (*as_they_are, "min_timestamp", "max_timestamp")},
+            # Optional: manifests were written before there was one.
+            topic_id=document.get("topic_id"),
             minute=Minute.parse(document["minute"]),
             slices=_slices(document["slices"]),
             lost=_slices(document["lost"]),

@@ -18,14 +18,16 @@ from ticklake.core.slices import Offsets
 
 @dataclass(frozen=True)
 class Origin:
-    """First minute, and per Kafka partition its first offset."""
+    """First minute, per Kafka partition its first offset, and Kafka's id of the topic (None when not known)."""
 
     minute: Minute
     starts: Offsets
+    topic_id: str | None = None
 
     def to_json(self) -> bytes:
-        """``{"minute": "2026-11-22T10:05", "starts": {"0": 17}}``."""
-        return json.dumps({"minute": self.minute.key, "starts": dict(self.starts)}, indent=1).encode()
+        """``{"minute": "2026-11-22T10:05", "topic_id": "…", "starts": {"0": 17}}``."""
+        document = {"minute": self.minute.key, "topic_id": self.topic_id, "starts": dict(self.starts)}
+        return json.dumps(document, indent=1).encode()
 
     @classmethod
     def from_json(cls, body: bytes) -> Self:
@@ -35,6 +37,6 @@ class Origin:
             starts = {int(p): offset for p, offset in document["starts"].items()}
             if not all(type(offset) is int for offset in starts.values()):
                 raise TypeError("an offset is not a whole number")
-            return cls(Minute.parse(document["minute"]), starts)
+            return cls(Minute.parse(document["minute"]), starts, document.get("topic_id"))
         except (ValueError, KeyError, TypeError, AttributeError, SettingsError) as e:
             raise LakeError(f"origins/….json is not what Ticklake writes: {body!r:.80}.") from e

@@ -5,14 +5,17 @@ A row is the record's value as it came, on one line, plus three columns spliced 
     {"Index":"HSI", … ,"kafka_partition":3,"kafka_offset":123456,"kafka_timestamp":1795391863986}
 
 Splicing keeps the value's own text (number formats, key order, escapes); a real parser has accepted it before. What a
-parser of JSON accepts but the table's SerDe would refuse (a key twice, keys that differ only in case) is rejected here,
-since one such row fails every query over its object.
+parser of JSON accepts but Glue, Hive's types or the table's SerDe would refuse (a key twice, a key that cannot be the name of
+a column) is rejected here, since one such row fails every query over its object or its table. The rules and where AWS
+states them: ``docs/records.md``.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -22,12 +25,21 @@ import orjson
 
 from ticklake.core.shapes import Shapes
 
-RESERVED = frozenset({"kafka_partition", "kafka_offset", "kafka_timestamp"})
+RESERVED = frozenset({"kafka_partition", "kafka_offset", "kafka_timestamp", "dt", "hr"})
+"""Names that a record must not use: the three columns, and the table's partition columns."""
 
+# A row or a column of more than 32 MB is beyond Athena; the three columns fit into what lies between 32 MB and 32 MiB.
+_MAX_BYTES = 32_000_000
 _BLANK = b" \t\n\r"
 _MAX_SHAPES = 1000
 # A fixed depth, not what the interpreter's stack happens to bear: a replay must decide the same.
 _MAX_DEPTH = 100
+# Of a name in Glue: at most 255 bytes, no control characters but the tab; and Hive lists columns with commas between.
+_MAX_NAME_BYTES = 255
+_NO_COLUMN = re.compile("[\\x00-\\x08\\x0a-\\x1f,\\ufffe\\uffff]")
+# Of a name within `struct<…>`: all that Hive's parser of types takes, which knows letters of the first 65,536 code points.
+_FIELD = re.compile(r"[\w.$ ]+", re.ASCII)
+_LETTERS_AND_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"})
 
 
 class Record(Protocol):
@@ -117,6 +129,8 @@ class Splicer:
         """
         if value is None:
             raise UnfitError("tombstone")
+        if len(value) > _MAX_BYTES:
+            raise UnfitError(f"larger than 32 MB: {len(value)} bytes")
         try:
             parsed = orjson.loads(value)
         except orjson.JSONDecodeError as e:
@@ -140,12 +154,14 @@ class Splicer:
         )
 
     def _check(self, text: bytes, parsed: dict[str, Any]) -> None:
-        if _deeper(parsed, _MAX_DEPTH):
-            raise UnfitError(f"nested more than {_MAX_DEPTH} deep")
+        levels = _levels(parsed)
         json.loads(text, object_pairs_hook=_unique)
         for name in parsed:
-            if name.lower() in RESERVED:
-                raise UnfitError(f"reserved column: {name}")
+            _check_column(name)
+        for level in levels[1:]:
+            for value in level:
+                if isinstance(value, dict):
+                    _check_fields(value)
         if len(self._fit) < _MAX_SHAPES:
             self._fit.add(tuple(parsed))
 
@@ -167,6 +183,11 @@ def _numbers(partition: int, offsets: Sequence[int]) -> tuple[Iterable[bytes], I
         digits += some
         heads += [head + b"%d" % thousands if thousands else head] * len(some)
     return heads, digits
+
+
+def kind_of_reason(reason: str) -> str:
+    """The reason without what is special about one record: ``not JSON`` of ``not JSON: unexpected end``."""
+    return reason.partition(":")[0]
 
 
 def rejected_line(record: Record, partition: int, timestamp: int, reason: str) -> bytes:
@@ -205,13 +226,39 @@ def _plain(text: bytes, keys: int) -> bool:
     )
 
 
-def _deeper(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [c for v in level if isinstance(v, dict | list) for c in (v.values() if isinstance(v, dict) else v)]
-        if not level:
-            return False
-    return any(isinstance(v, dict | list) for v in level)
+def _levels(parsed: dict[str, Any]) -> list[list[Any]]:
+    """All objects and arrays, by depth; raises UnfitError beyond the deepest that is allowed."""
+    levels: list[list[Any]] = [[parsed]]
+    while level := [
+        inner
+        for outer in levels[-1]
+        for inner in (outer.values() if isinstance(outer, dict) else outer)
+        if isinstance(inner, dict | list)
+    ]:
+        if len(levels) == _MAX_DEPTH:
+            raise UnfitError(f"nested more than {_MAX_DEPTH} deep")
+        levels.append(level)
+    return levels
+
+
+def _check_column(name: str) -> None:
+    lowered = name.lower()
+    if lowered in RESERVED:
+        raise UnfitError(f"reserved column: {name}")
+    if not lowered or len(lowered.encode()) > _MAX_NAME_BYTES or _NO_COLUMN.search(name):
+        raise UnfitError(f"not a column name: {name[:_MAX_NAME_BYTES]!r}")
+
+
+def _check_fields(value: dict[str, Any]) -> None:
+    for name in value:
+        if not _is_field(name):
+            raise UnfitError(f"not a column name: {name[:_MAX_NAME_BYTES]!r}, within another column")
+
+
+def _is_field(name: str) -> bool:
+    if name.isascii():
+        return bool(_FIELD.fullmatch(name))
+    return all(c in "_.$ " or (c <= "\uffff" and unicodedata.category(c) in _LETTERS_AND_DIGITS) for c in name)
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> None:
@@ -219,7 +266,7 @@ def _unique(pairs: Iterable[tuple[str, Any]]) -> None:
     for name, _ in pairs:
         lowered = name.lower()
         if lowered in seen:
-            raise UnfitError(f"key twice (Athena does not tell upper from lower case): {name}")
+            raise UnfitError(f"key twice: {name} (Athena does not tell upper from lower case)")
         seen.add(lowered)
 
 

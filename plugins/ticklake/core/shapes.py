@@ -22,6 +22,7 @@ import msgspec
 
 # msgspec makes numbers of every length and exponent or refuses them, as orjson does: both by the range of a double.
 _NUMBER = float | None
+_MOST_BYTES = 8 << 20  # of a batch: far below what is too large for one record
 _MOST = 1000  # shapes that are remembered, keys that one may have
 _KINDS: dict[type, Any] = {str: str, int: _NUMBER, float: _NUMBER, bool: bool | None, type(None): float | bool | None}
 
@@ -30,7 +31,7 @@ class Shapes:
     """The shapes known so far, and the one that came last: the first to be tried."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Shape | None] = {}
+        self._known: dict[tuple[Any, ...], _Shape | None] = {}
         self._now: _Shape | None = None
 
     def learn(self, fit: dict[str, Any]) -> None:
@@ -49,6 +50,8 @@ class Shapes:
             return None
         texts: Sequence[bytes] = values  # type: ignore[assignment] # no None is in it
         joined = b"".join(texts)
+        if len(joined) > _MOST_BYTES:
+            return None
         if joined.count(b'"') != shape.quotes * len(texts) or b"\n" in joined or b"\r" in joined:
             return None
         try:
@@ -66,9 +69,9 @@ class _Shape:
     quotes: int
 
 
-def _describe(fit: dict[str, Any]) -> str:
-    """The same text for records of the same shape, and for no others."""
-    return str([(k, _describe(v) if type(v) is dict else type(v)) for k, v in fit.items()])
+def _describe(fit: dict[str, Any]) -> tuple[Any, ...]:
+    """The same for records of the same shape, and for no others."""
+    return tuple((name, _describe(v) if type(v) is dict else type(v)) for name, v in fit.items())
 
 
 def _shape(fit: dict[str, Any]) -> _Shape | None:

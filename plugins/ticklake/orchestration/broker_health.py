@@ -17,13 +17,11 @@ def check_brokers(ti: Any = None, outlet_events: Any = None) -> list[dict[str, s
     The findings are logged as a table, returned, and stored on the asset's event; XCom ``findings`` has them also when
     the task fails.
     """
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-    from ticklake.clients.s3 import Lake
     from ticklake.core.health import require_healthy
     from ticklake.core.minute import Minute
-    from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION, Settings, Stream
+    from ticklake.core.settings import KAFKA_CONNECTION, Settings, Stream
     from ticklake.orchestration.cluster_hooks import ClusterHook
+    from ticklake.orchestration.lake_hook import lake_of
     from ticklake.stages.broker_health import look_at_cluster
     from ticklake.stages.sealed import newest_before
 
@@ -31,9 +29,8 @@ def check_brokers(ti: Any = None, outlet_events: Any = None) -> list[dict[str, s
     stream = Stream.from_toml(settings.stream)
 
     def newest_sealed() -> Minute | None:
-        lake = Lake(S3Hook(AWS_CONNECTION).get_conn(), settings.bucket)
         now = Minute.containing(datetime.now(UTC))
-        manifest = newest_before(lake, stream.table.name, now, stream.landing.lookback_hours)
+        manifest = newest_before(lake_of(settings), stream.table.name, now, stream.landing.lookback_hours)
         return manifest.minute if manifest else None
 
     findings = look_at_cluster(ClusterHook(KAFKA_CONNECTION).get_conn, stream, newest_sealed)

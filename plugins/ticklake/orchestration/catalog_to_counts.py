@@ -35,17 +35,16 @@ class CountHourOperator(BaseOperator):
         # Imported here: each of these costs the DAG's parsing tenths of a second.
         from airflow.providers.amazon.aws.hooks.athena import AthenaHook
         from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
         from ticklake.clients import glue
         from ticklake.clients.athena import Athena
-        from ticklake.clients.s3 import Lake
         from ticklake.core.keys import ATHENA_RESULTS
+        from ticklake.orchestration.lake_hook import lake_of
         from ticklake.stages.catalog_to_counts import count_everything, count_hour, landed_in, queries
 
         settings = Settings.from_env()
         hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
-        lake = Lake(S3Hook(aws_conn_id=AWS_CONNECTION).get_conn(), settings.bucket)
+        lake = lake_of(settings)
         catalog = GlueCatalogHook(aws_conn_id=AWS_CONNECTION).get_conn()  # type: ignore[no-untyped-call]
         if not glue.has_hour(catalog, settings.glue_database, table, hour) and landed_in(lake, table, hour).records:
             self.log.info("The hour %s is not in the catalog yet: waiting for s3_to_catalog.", hour)

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import LostOffsetsError
-from ticklake.core.settings import AWS_CONNECTION, Settings, Stream
+from ticklake.core.settings import KAFKA_CONNECTION, Settings, Stream
 from ticklake.orchestration.assets import LANDED_MINUTES
 from ticklake.orchestration.run_key import minute_of
 
@@ -22,19 +22,19 @@ def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
         AirflowFailException: offsets were lost: the minute is sealed with its loss, a retry would change nothing.
     """
     # Imported here: each of these costs the DAG's parsing tenths of a second.
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
     from ticklake.clients.kafka import TopicReader
-    from ticklake.clients.s3 import Lake
+    from ticklake.orchestration.cluster_hooks import ClusterHook
     from ticklake.orchestration.kafka_hooks import ReaderHook
+    from ticklake.orchestration.lake_hook import lake_of
     from ticklake.stages.kafka_to_s3 import Landing, land
 
     minute = minute_of(context)
     settings = Settings.from_env()
     stream = Stream.from_toml(settings.stream)
-    lake = Lake(S3Hook(aws_conn_id=AWS_CONNECTION).get_conn(), settings.bucket)
+    lake = lake_of(settings)
     with closing(TopicReader(ReaderHook(stream).get_conn, stream.topic.name)) as reader:
-        landing = Landing(reader, lake, stream, context["run_id"])
+        topic_id = ClusterHook(KAFKA_CONNECTION).get_conn.topic_id(stream.topic.name)
+        landing = Landing(reader, lake, stream, context["run_id"], topic_id)
         try:
             landed = land(landing, minute, datetime.now(UTC), force=bool(context["params"].get("force")))
         except LostOffsetsError as e:

@@ -75,6 +75,9 @@ class CatalogHourOperator(GlueCrawlerRunOperator):
         settings = Settings.from_env()
         hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
         check_hour(self.hook.get_conn(), settings.glue_database, table, hour, settings.crawler)
+        self.log.info(
+            "%s is in the catalog: %s.%s, dt=%s, hr=%s", hour, settings.glue_database, table, hour.dt, hour.hr
+        )
         announce(context, {"crawler": settings.crawler, "table": f"{settings.glue_database}.{table}"}, hour.key)
         return hour.key
 

@@ -15,7 +15,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,17 +23,17 @@ from typing import Any
 from ticklake.clients.athena import Athena, Question
 from ticklake.clients.s3 import Lake
 from ticklake.core import counts, keys
-from ticklake.core.counts import Answer, Day, Tally, Totals
+from ticklake.core.counts import Answer, Tally
 from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.minute import Hour
 from ticklake.core.slices import Slice
 from ticklake.core.text_table import text_table
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.sealed import sealed_in
+from ticklake.stages.totals import add_to_totals
 
 _log = logging.getLogger(__name__)
 
 _RECOUNTS_AFTER = (2.0, 5.0, 10.0)  # seconds; then a difference is believed
-_READERS = 8
 _ROWS_SHOWN = 60
 
 
@@ -96,13 +95,9 @@ def queries(folder: Path) -> dict[str, str]:
 
 
 def landed_in(lake: Lake, table: str, hour: Hour) -> Landed:
-    """What the manifests of an hour say: one listing of at most sixty keys, and each manifest."""
+    """What the manifests of an hour say."""
     as_of = datetime.now(UTC)
-    prefix = f"{keys.manifest_prefix(table, hour.start.date())}{hour.hr}"
-    sealed = [keys.manifest_minute(entry.key) for entry in lake.list(prefix)]
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(lambda minute: manifest_of(lake, table, minute), sealed)
-    manifests = [m for m in found if m]
+    manifests = sealed_in(lake, table, hour)
     partitions: Counter[int] = Counter()
     for stored in (o for m in manifests for o in m.objects):
         partitions[stored.partition] += stored.records
@@ -182,9 +177,9 @@ def _keep(
     tally: Tally,
 ) -> Tally:
     """Store the hour's answers and its tally; returns the total of all hours."""
-    day_key = keys.day_counts_key(table, hour)
-    day = Day.from_json(lake.update(day_key, lambda b: Day.from_json(b).with_hour(hour, tally, landed.as_of).to_json()))
-    if day.holds(hour, landed.as_of):
+    day_key, total_key = keys.day_counts_key(table, hour), keys.total_counts_key(table)
+    newest, total = add_to_totals(lake, day_key, total_key, hour, tally, landed.as_of)
+    if newest:
         for name, answer in answers.items():
             document = {
                 "title": counts.title(sql[name]),
@@ -199,12 +194,4 @@ def _keep(
             lake.put(keys.counts_key(table, hour, name), json.dumps(document, indent=1).encode())
     else:
         _log.info("%s was counted by another run meanwhile, from newer manifests: its answers stay.", hour)
-
-    def with_this_day(body: bytes | None) -> bytes:
-        # The day is read after the totals were: whoever wrote it later finds his change of the totals refused, and comes again.
-        return Totals.from_json(body).with_day(hour.dt, Day.from_json(lake.get(day_key)).total).to_json(landed.as_of)
-
-    totals = Totals.from_json(lake.update(total_key := keys.total_counts_key(table), with_this_day))
-    if totals.unproven:
-        _log.warning("s3://%s/%s: the days %s do not add up.", lake.bucket, total_key, ", ".join(totals.unproven))
-    return totals.total
+    return total

@@ -23,6 +23,7 @@ from ticklake.core.minute import Minute
 from ticklake.core.origin import Origin
 from ticklake.core.settings import Stream
 from ticklake.core.slices import LogState, Offsets, Slice, cut, lost, readable
+from ticklake.core.topic_identity import require_same_topic
 from ticklake.stages.minute_writer import MinuteWriter, Written
 from ticklake.stages.sealed import agreed_origin, manifest_of, newest_before, oldest_after, origin_of
 
@@ -42,12 +43,13 @@ class Landed:
 
 @dataclass(frozen=True)
 class Landing:
-    """What the stage works with: the topic, the bucket, the stream's settings, the run's name."""
+    """What the stage works with: the topic, the bucket, the stream's settings, the run's name, Kafka's id of the topic."""
 
     reader: TopicReader
     lake: Lake
     stream: Stream
     run_id: str
+    topic_id: str | None
 
     @property
     def table(self) -> str:
@@ -99,25 +101,33 @@ class _Edge:
 def _edges(landing: Landing, minute: Minute) -> tuple[_Edge | None, _Edge | None]:
     """What lies before and after an unsealed minute: sealed ones, or the table's origin where that is nearer."""
     lake, table, lookback = landing.lake, landing.table, landing.stream.landing.lookback_hours
-    sealed = newest_before(lake, table, minute, lookback)
+    sealed, origin, after = (
+        newest_before(lake, table, minute, lookback),
+        origin_of(lake, table),
+        oldest_after(lake, table, minute),
+    )
+    for known in (sealed, origin, after):
+        if known is not None:
+            _require_same_topic(landing, known)
     if sealed is None:
-        origin: Origin | None = agreed_origin(lake, table, minute, lambda: _starts(landing.reader, minute), lookback)
-    else:
-        origin = origin_of(lake, table)
+        origin = agreed_origin(lake, table, minute, lambda: _begin(landing, minute), lookback)
     previous = _Edge(sealed.minute, sealed.ends) if sealed else None
     if previous is None and origin and origin.minute <= minute:
         previous = _Edge(origin.minute.plus(-1), origin.starts)
-    after = oldest_after(lake, table, minute)
     following = _Edge(after.minute, after.starts) if after else None
     if origin and origin.minute > minute and (following is None or origin.minute < following.minute):
         following = _Edge(origin.minute, origin.starts)
     return previous, following
 
 
-def _starts(reader: TopicReader, minute: Minute) -> Offsets:
+def _begin(landing: Landing, minute: Minute) -> Origin:
     # The end of the log is read first: a record that comes in between is taken, not skipped.
-    high = reader.high()
-    return high | reader.by_time(minute.start_ms)
+    high = landing.reader.high()
+    return Origin(minute, high | landing.reader.by_time(minute.start_ms), landing.topic_id)
+
+
+def _require_same_topic(landing: Landing, known: Manifest | Origin) -> None:
+    require_same_topic(landing.reader.topic, landing.topic_id, known.topic_id, f"{landing.table} at {known.minute}")
 
 
 def _minutes(previous: _Edge | None, minute: Minute, limit: int) -> list[Minute]:
@@ -164,6 +174,7 @@ def _land_one(
         table=landing.table,
         topic=landing.reader.topic,
         cluster_id=landing.reader.cluster_id,
+        topic_id=landing.topic_id,
         minute=minute,
         sealed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         run_id=landing.run_id,
@@ -219,6 +230,8 @@ def _restore(landing: Landing, manifest: Manifest, force: bool) -> tuple[str, ..
     objects = (*manifest.objects, *manifest.rejected_objects)
     damaged = objects if force else tuple(_damaged(landing.lake, objects))
     if damaged:
+        # Another topic's records at these offsets are other records.
+        _require_same_topic(landing, manifest)
         low = landing.reader.low()
         for stored in damaged:
             _rewrite(landing, manifest.minute, stored, low)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import manifest_key, manifest_minute, manifest_prefix, origin_key
 from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
+from ticklake.core.minute import Hour, Minute
 from ticklake.core.origin import Origin
-from ticklake.core.slices import Offsets
+
+_READERS = 8
 
 
 def manifest_of(lake: Lake, table: str, minute: Minute) -> Manifest | None:
@@ -24,6 +26,15 @@ def manifest_of(lake: Lake, table: str, minute: Minute) -> Manifest | None:
         return Manifest.from_json(body)
     except LakeError as e:
         raise LakeError(f"s3://{lake.bucket}/{key}: {e.problem}", e.remedy) from e
+
+
+def sealed_in(lake: Lake, table: str, hour: Hour) -> tuple[Manifest, ...]:
+    """The manifests of an hour, oldest first: one listing of at most sixty keys, and each of them."""
+    prefix = f"{manifest_prefix(table, hour.start.date())}{hour.hr}"
+    minutes = [manifest_minute(entry.key) for entry in lake.list(prefix)]
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(pool.map(lambda minute: manifest_of(lake, table, minute), minutes))
+    return tuple(m for m in found if m)
 
 
 def newest_before(lake: Lake, table: str, minute: Minute, lookback_hours: int) -> Manifest | None:
@@ -57,14 +68,14 @@ def origin_of(lake: Lake, table: str) -> Origin | None:
     return None if body is None else Origin.from_json(body)
 
 
-def agreed_origin(lake: Lake, table: str, minute: Minute, starts: Callable[[], Offsets], lookback_hours: int) -> Origin:
+def agreed_origin(lake: Lake, table: str, minute: Minute, begin: Callable[[], Origin], lookback_hours: int) -> Origin:
     """The table's origin; when there is none, or none within the look-back, this minute becomes it, first writer wins.
 
     Args:
         lake: the bucket.
         table: name of the table.
         minute: a minute without a sealed one before it.
-        starts: its first offset per Kafka partition; asked for only when needed.
+        begin: the origin that it would be; asked for only when needed.
         lookback_hours: how far back landing goes on from.
     """
 
@@ -72,6 +83,6 @@ def agreed_origin(lake: Lake, table: str, minute: Minute, starts: Callable[[], O
         known = None if found is None else Origin.from_json(found)
         if known is not None and known.minute.start >= minute.start - timedelta(hours=lookback_hours):
             return found or b""
-        return Origin(minute, starts()).to_json()
+        return begin().to_json()
 
     return Origin.from_json(lake.update(origin_key(table), agree))

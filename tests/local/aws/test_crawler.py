@@ -1,9 +1,12 @@
 """The crawler against AWS's documented behaviour (docs/aws-stand-in.md names the pages)."""
 
+import json
 import time
 
 import pytest
 from botocore.exceptions import ClientError
+
+from tests.local.aws.conftest import CONFIGURATION
 
 
 def tick(**more):
@@ -143,3 +146,82 @@ def test_get_partitions_filters_and_pages(lake):
     assert [len(first["Partitions"]), len(rest["Partitions"]), "NextToken" in rest] == [2, 1, False]
     with pytest.raises(ClientError, match="InvalidInputException"):
         lake.glue.get_partitions(**wanted, Expression="volume = 1")
+
+
+JSON_TABLE = {
+    "Name": "declared",
+    "Parameters": {"classification": "json"},
+    "PartitionKeys": [{"Name": "dt", "Type": "string"}, {"Name": "hr", "Type": "string"}],
+    "StorageDescriptor": {
+        "Columns": [{"Name": "index", "Type": "string"}, {"Name": "volume", "Type": "bigint"}],
+        "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+        "SerdeInfo": {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe", "Parameters": {}},
+    },
+}
+
+
+@pytest.fixture
+def declared(lake):
+    """A table that a person declared, and the lake's crawler turned to it."""
+    storage = JSON_TABLE["StorageDescriptor"] | {"Location": f"s3://{lake.name}/raw/ticks/"}
+    lake.glue.create_table(DatabaseName=lake.name, TableInput=JSON_TABLE | {"StorageDescriptor": storage})
+    lake.glue.update_crawler(**targets(lake))
+    return lake
+
+
+def targets(lake, behavior="LOG", **more):
+    return {
+        "Name": lake.name,
+        "Targets": {"S3Targets": [], "CatalogTargets": [{"DatabaseName": lake.name, "Tables": ["declared"]}], **more},
+        "SchemaChangePolicy": {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": behavior},
+        "Configuration": json.dumps(CONFIGURATION),
+    }
+
+
+def test_a_catalog_target_gets_its_partitions_and_keeps_its_types(declared):
+    declared.put("10", "a", tick(Volume=1))
+    declared.crawl()
+    declared.put("11", "a", tick(Volume=3_000_000_000))
+    assert declared.value("SELECT count(*) FROM declared") == "1"
+    assert declared.crawl()["Status"] == "SUCCEEDED"
+    assert declared.value("SELECT sum(volume) FROM declared") == "3000000001"
+
+
+def test_a_catalog_target_gets_new_columns_and_no_new_table(declared):
+    declared.put("10", "a", tick(Late=7))
+    declared.crawl()
+    tables = declared.glue.get_tables(DatabaseName=declared.name)["TableList"]
+    assert [t["Name"] for t in tables] == ["declared"]
+    columns = {c["Name"]: c["Type"] for c in tables[0]["StorageDescriptor"]["Columns"]}
+    assert columns == {"index": "string", "volume": "bigint", "adj close": "double", "late": "int"}
+    assert declared.value("SELECT late FROM declared") == "7"
+
+
+def test_an_empty_catalog_target_succeeds(declared):
+    assert declared.crawl()["Status"] == "SUCCEEDED"
+
+
+def test_a_catalog_target_that_is_gone_fails_the_crawl_in_words(declared):
+    declared.glue.delete_table(DatabaseName=declared.name, Name="declared")
+    assert "declared of the crawler's catalog target not found" in declared.crawl()["ErrorMessage"]
+
+
+def test_folders_that_are_not_the_tables_partition_columns_fail_the_crawl_in_words(declared):
+    declared.s3.put_object(Bucket=declared.name, Key="raw/ticks/day=1/x.jsonl", Body=b'{"a":1}\n')
+    assert "['day']" in declared.crawl()["ErrorMessage"]
+
+
+@pytest.mark.parametrize("how", ["DELETE_FROM_DATABASE", "DEPRECATE_IN_DATABASE"])
+def test_a_catalog_target_demands_that_nothing_is_deleted(lake, how):
+    with pytest.raises(lake.glue.exceptions.InvalidInputException, match="LOG"):
+        lake.glue.update_crawler(**targets(lake, how))
+
+
+def test_catalog_targets_do_not_mix_with_others(lake):
+    with pytest.raises(lake.glue.exceptions.InvalidInputException, match="mixed"):
+        lake.glue.update_crawler(**targets(lake, S3Targets=[{"Path": f"s3://{lake.name}/raw/ticks/"}]))
+
+
+def test_a_catalog_target_is_not_crawled_incrementally(lake):
+    with pytest.raises(lake.glue.exceptions.InvalidInputException, match="Incremental"):
+        lake.glue.update_crawler(**targets(lake), RecrawlPolicy={"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"})

@@ -1,0 +1,152 @@
+"""What the running stack costs: memory of all its processes, CPU a minute with all DAGs running and at rest.
+
+Start it first (`./ticklake up`); `--minutes N` sets how long each is watched (default 5 running, 2 at rest). At rest: the DAGs
+paused, the producer's run ended, nothing produced; afterwards they run again.
+
+Memory is PSS, so that pages shared by processes count once, every two seconds; CPU is user and system time of every process of
+the parts' sessions, those of tasks that ended meanwhile too (they are in their parents' sums). Linux only: it reads /proc.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from benchmarks._common import Report, parse, progress
+from local.home import Home
+from local.processes import Part
+from local.stack import Stack
+from ticklake.core.text_table import text_table
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_EVERY = 2.0  # seconds between looks at the memory
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One phase: minutes it took; by part, CPU-seconds a minute and MiB at the moment of the largest sum; processes then."""
+
+    minutes: float
+    cpu: Mapping[str, float]
+    memory: Mapping[str, float]
+    processes: int
+
+
+def watch(parts: list[Part], minutes: float) -> Watched:
+    """Look at the parts for so long."""
+    began, before = time.monotonic(), {part.name: _cpu_seconds(part) for part in parts}
+    peak: dict[str, float] = {}
+    processes = 0
+    while time.monotonic() < began + 60 * minutes:
+        members = {part.name: part.members() for part in parts}
+        now = {name: sum(map(_pss_mib, found)) for name, found in members.items()}
+        if sum(now.values()) > sum(peak.values()):
+            peak, processes = now, sum(map(len, members.values()))
+        time.sleep(_EVERY)
+    took = (time.monotonic() - began) / 60
+    cpu = {part.name: (_cpu_seconds(part) - before[part.name]) / took for part in parts}
+    return Watched(took, cpu, peak, processes)
+
+
+def _pss_mib(process: psutil.Process) -> float:
+    try:
+        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0  # it has just ended
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+
+
+def _cpu_seconds(part: Part) -> float:
+    """User and system time of the part's processes and of those children of theirs that have ended."""
+    total = 0
+    for process in part.members():
+        try:
+            stat = Path(f"/proc/{process.pid}/stat").read_text()
+        except OSError:
+            continue
+        total += sum(map(int, stat[stat.rindex(")") + 2 :].split()[11:15]))
+    return total / _TICK
+
+
+class Dags:
+    """Airflow's DAGs, paused for a while."""
+
+    def __init__(self, url: str) -> None:
+        self._api = httpx.Client(base_url=f"{url}/api/v2", timeout=30, trust_env=False)
+
+    def rest(self) -> None:
+        """Pause all, end the producer's run, return when no task runs any more."""
+        self._pause(True)
+        for run in self._get("/dags/csv_to_kafka/dagRuns", state="running")["dag_runs"]:
+            path = f"/dags/csv_to_kafka/dagRuns/{run['dag_run_id']}"
+            self._api.patch(path, json={"state": "failed"}).raise_for_status()
+        while self._get("/dags/~/dagRuns/~/taskInstances", state="running")["total_entries"]:
+            time.sleep(1)
+        time.sleep(10)  # what tasks leave behind ends too
+
+    def go_on(self) -> None:
+        """Let all run again."""
+        self._pause(False)
+
+    def _pause(self, paused: bool) -> None:
+        answer = self._api.patch("/dags", params={"dag_id_pattern": "~"}, json={"is_paused": paused})
+        answer.raise_for_status()
+
+    def _get(self, path: str, **params: str) -> dict:  # type: ignore[type-arg]
+        return dict(self._api.get(path, params=params).raise_for_status().json())
+
+
+def _add_minutes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--minutes", type=float, help="how long each phase is watched")
+
+
+def main() -> None:
+    """Watch both phases, print and keep the figures."""
+    options = parse(__doc__, _add_minutes)
+    stack = Stack(Home.from_env())
+    parts = [part for name in stack.addresses() if (part := stack.alive(name))]
+    if len(parts) < len(stack.addresses()):
+        raise SystemExit("The stack does not run, or not all of it. Start it: ./ticklake up")
+    given = options.rest.minutes or (0.2 if options.quick else None)
+    report = Report("stack", __doc__, options, brokers=len(stack.brokers()))
+    dags = Dags(stack.home.airflow_url)
+    progress("watching with all DAGs running")
+    running = watch(parts, given or 5)
+    try:
+        dags.rest()
+        progress("watching at rest")
+        rest = watch(parts, min(given or 2, 2))
+    finally:
+        dags.go_on()
+    phases = {"running": running, "at rest": rest}
+    head = ("part", "MiB at peak", "CPU-s/min", "MiB at rest", "CPU-s/min at rest")
+    rows = [
+        [name, *(f"{figure:.1f}" for phase in phases.values() for figure in (phase.memory[name], phase.cpu[name]))]
+        for name in running.memory
+    ]
+    sums = [f"{sum(f.values()):.1f}" for phase in phases.values() for f in (phase.memory, phase.cpu)]
+    print(text_table(head, [*rows, ["all", *sums]]))
+    report.tables.append({
+        "title": "what the running stack costs",
+        **{
+            title: {
+                "minutes": round(phase.minutes, 2),
+                "peak_pss_mib": {**phase.memory, "all": sum(phase.memory.values())},
+                "cpu_seconds_per_minute": {**phase.cpu, "all": sum(phase.cpu.values())},
+                "processes_at_peak": phase.processes,
+            }
+            for title, phase in phases.items()
+        },
+    })  # fmt: skip
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()

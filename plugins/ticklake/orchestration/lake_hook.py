@@ -1,0 +1,27 @@
+"""The provider's S3 hook with the client's patience that landing needs, laid under what the connection says itself.
+
+Imported by tasks when they run, never by DAG files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+from ticklake.clients.s3 import Lake, patient
+from ticklake.core.settings import AWS_CONNECTION, Settings
+
+
+class LakeHook(S3Hook):
+    """``config_kwargs`` in the connection's extra win; what they leave out is not boto3's default but ``PATIENCE``."""
+
+    @property
+    def config(self) -> Any:
+        """The client's configuration."""
+        return patient(super().config)
+
+
+def lake_of(settings: Settings) -> Lake:
+    """The bucket, through the connection ``ticklake_aws``."""
+    return Lake(LakeHook(aws_conn_id=AWS_CONNECTION).get_conn(), settings.bucket)
