@@ -199,7 +199,7 @@ def rejected_line(record: Record, partition: int, timestamp: int, reason: str) -
         "reason": reason,
         "key": _base64(record.key()),
         "value": _base64(record.value()),
-        "headers": [[name, _base64(content)] for name, content in record.headers() or ()],
+        "headers": _headers(record),
     }
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -268,6 +268,14 @@ def _unique(pairs: Iterable[tuple[str, Any]]) -> None:
         if lowered in seen:
             raise UnfitError(f"key twice: {name} (Athena does not tell upper from lower case)")
         seen.add(lowered)
+
+
+def _headers(record: Record) -> list[list[str | None]] | None:
+    try:
+        return [[name, _base64(content)] for name, content in record.headers() or ()]
+    except (SystemError, UnicodeDecodeError):
+        # confluent-kafka cannot give a header whose name is not UTF-8. Asked again it would give a list with holes.
+        return None
 
 
 def _base64(content: bytes | str | None) -> str | None:
