@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 from confluent_kafka import Producer
 
@@ -59,6 +60,27 @@ def padded(count: int, size: int) -> Iterator[bytes]:
 
 def fill(bootstrap: str, topic: str, partitions: int, minute: Minute, values: Iterable[bytes], count: int) -> None:
     """Produce the values (``count`` of them) with timestamps spread over the minute, spread over the Kafka partitions."""
+    together = 500 if count >= 500 * partitions else 1
+    _produce(
+        bootstrap,
+        topic,
+        ((value, n // together % partitions, minute.start_ms + n * 60_000 // count) for n, value in enumerate(values)),
+    )
+
+
+def fill_minutes(
+    bootstrap: str, topic: str, partitions: int, first: Minute, minutes: int, values: Iterable[bytes]
+) -> None:
+    """Produce 60 values a minute, one a second, for so many minutes, spread over the Kafka partitions."""
+    _produce(
+        bootstrap,
+        topic,
+        ((v, n % partitions, first.start_ms + n * 1000) for n, v in enumerate(islice(values, 60 * minutes))),
+    )
+
+
+def _produce(bootstrap: str, topic: str, records: Iterable[tuple[bytes, int, int]]) -> None:
+    """Produce (value, Kafka partition, timestamp); raises when one is not acknowledged."""
     failed: list[object] = []
     producer = Producer(
         {
@@ -68,21 +90,13 @@ def fill(bootstrap: str, topic: str, partitions: int, minute: Minute, values: It
             "batch.num.messages": 2000,
             "queue.buffering.max.messages": 200_000,
             "queue.buffering.max.kbytes": 262_144,
-            "message.max.bytes": 1_000_000,
             "on_delivery": lambda error, _: failed.append(error) if error else None,
         }
     )
-    for n, value in enumerate(values):
-        at = minute.start_ms + n * 60_000 // count
+    for n, (value, partition, at) in enumerate(records):
         while True:
             try:
-                producer.produce(
-                    topic,
-                    value,
-                    b"key",
-                    n // 500 % partitions if count >= 500 * partitions else n % partitions,
-                    timestamp=at,
-                )
+                producer.produce(topic, value, b"key", partition, timestamp=at)
                 break
             except BufferError:
                 producer.poll(0.1)
