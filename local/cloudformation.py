@@ -17,7 +17,7 @@ GOOD = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 NEVER_STOOD = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 _EMPTY = "REVIEW_IN_PROGRESS"  # nothing of it was made yet
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
-_CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
+_CAPABILITIES = ["CAPABILITY_IAM"]
 
 
 @dataclass(frozen=True)

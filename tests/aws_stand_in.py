@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -25,23 +26,38 @@ def aws_python() -> str:
 class StandIn:
     """One process of it; ``start`` again after ``stop`` or ``kill`` takes up the same state on the same port."""
 
-    def __init__(self, data: Path, **environment: str) -> None:
-        self._data, self._environment = data, environment
+    def __init__(self, data: Path, certificate: Path | None = None, **environment: str) -> None:
+        """Args: certificate: folder with `certificate.pem` and `key.pem`, for HTTPS."""
+        self._data, self._certificate, self._environment = data, certificate, environment
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self.endpoint = f"http://127.0.0.1:{self._port}"
+        self.endpoint = f"http{'s' * bool(certificate)}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        command = [aws_python(), "-m", "local.aws", "--port", str(self._port), "--data", str(self._data)]
+        command: list[str | Path] = [
+            aws_python(),
+            "-m",
+            "local.aws",
+            "--port",
+            str(self._port),
+            "--data",
+            str(self._data),
+        ]
+        if self._certificate:
+            command += ["--certificate", self._certificate / "certificate.pem", "--key", self._certificate / "key.pem"]
         self._data.mkdir(parents=True, exist_ok=True)
         with (self._data / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=os.environ | self._environment
             )
+        trust = ssl.create_default_context(cafile=self._certificate / "certificate.pem") if self._certificate else None
         deadline = time.monotonic() + _SECONDS
         while self._process.poll() is None and time.monotonic() < deadline:
-            with suppress(OSError), urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):
+            with (
+                suppress(OSError),
+                urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1, context=trust),
+            ):
                 return
             time.sleep(0.05)
         self.stop()
@@ -64,11 +80,12 @@ class StandIn:
 
 
 @contextmanager
-def running_aws(data: Path, **environment: str) -> Iterator[str]:
+def running_aws(data: Path, certificate: Path | None = None, **environment: str) -> Iterator[str]:
     """Start it with its state in ``data`` and yield the endpoint's URL; any access key will do."""
-    stand_in = StandIn(data, **environment)
+    stand_in = StandIn(data, certificate, **environment)
     stand_in.start()
     try:
         yield stand_in.endpoint
     finally:
-        stand_in.stop()
+        # Asked to stop, a TLS server waits half a minute for each client's goodbye.
+        (stand_in.kill if certificate else stand_in.stop)()

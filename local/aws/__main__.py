@@ -40,6 +40,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="the port to listen on")
     parser.add_argument("--data", type=Path, required=True, help="folder of all state; made when missing")
     parser.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    parser.add_argument("--certificate", type=Path, help="PEM file; with --key it serves HTTPS, and nothing else")
+    parser.add_argument("--key", type=Path, help="PEM file with the certificate's private key")
     parser.epilog = "AUTH=true in the environment makes it enforce IAM policies. SIGTERM stops it."
     return parser.parse_args()
 
@@ -64,6 +66,7 @@ def main() -> None:
 
     config = Config()
     config.bind = [f"{args.host}:{args.port}"]
+    config.certfile, config.keyfile = args.certificate, args.key
     config.keep_alive_timeout = 75
     config.loglevel = args.log_level
     config.graceful_timeout = 2

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from local.aws import engine, host, sql, statements
+from local.aws import engine, host, permissions, sql, statements
 from local.aws.catalog import QueryError
 from local.aws.engine import Answer, Job, ScanLimitError
 from local.aws.host import Reply
@@ -92,6 +92,10 @@ def results(request: dict[str, Any]) -> Reply:
     size = request.get("MaxResults") or _PAGE
     if not 1 <= size <= _PAGE:
         return _refuse(f"MaxResults is more than maximum allowed length {_PAGE}.")
+    try:
+        permissions.caller().require_objects("s3:GetObject", *_place(execution))
+    except permissions.DeniedError as e:
+        return host.refuse("AccessDeniedException", str(e))
     columns = [Column(*c) for c in execution["_columns"]]
     rows = _rows(execution, len(columns))
     if rows is None:
@@ -229,22 +233,33 @@ def _work(execution: dict[str, Any], job: Job) -> Answer:
 
 
 def _write(execution: dict[str, Any], answer: Answer) -> None:
-    location = execution["ResultConfiguration"]["OutputLocation"]
-    bucket, _, key = location.removeprefix("s3://").partition("/")
+    bucket, (key,) = _place(execution)
     if not host.has_bucket(bucket):
         raise QueryError(f"Unable to verify/create output bucket {bucket}")
+    try:
+        caller = permissions.caller()
+        caller.require("s3:GetBucketLocation", [f"arn:aws:s3:::{bucket}"])
+        caller.require_objects("s3:PutObject", bucket, [key])
+    except permissions.DeniedError as e:
+        raise QueryError(f"Access denied when writing output to url: s3://{bucket}/{key}. {e}") from e
     host.put_object(bucket, key, answer.body.encode(), "text/csv" if key.endswith(".csv") else "text/plain")
     execution["_columns"] = [[c.name, c.kind] for c in answer.columns]
 
 
 def _rows(execution: dict[str, Any], width: int) -> list[Row] | None:
-    bucket, _, key = execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
+    bucket, (key,) = _place(execution)
     body = host.get_object(bucket, key)
     if body is None:
         return None
     if key.endswith(".csv"):
         return list(read_csv(body.decode(), width))
     return [[line] for line in body.decode().splitlines()]
+
+
+def _place(execution: dict[str, Any]) -> tuple[str, list[str]]:
+    """Bucket and key of the result."""
+    bucket, _, key = execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
+    return bucket, [key]
 
 
 def _end(execution: dict[str, Any], state: str, reason: str = "") -> None:

@@ -7,8 +7,9 @@ import random
 from dataclasses import dataclass
 from typing import Any, Self
 
-from local.aws import column_types, folders, host, samples
+from local.aws import column_types, folders, host, permissions, samples
 from local.aws.folders import TableFolder
+from local.aws.permissions import Identity
 
 _JSON = {
     "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
@@ -20,9 +21,10 @@ _BATCH = 100  # of BatchCreatePartition
 
 @dataclass(frozen=True)
 class Policy:
-    """What the crawler's configuration says about changes."""
+    """What the crawler's configuration says about changes, and the role that it works under."""
 
     crawler: str
+    role: Identity
     table_prefix: str
     merge_new_columns: bool
     inherit_from_table: bool
@@ -37,6 +39,7 @@ class Policy:
         changes = crawler.get("SchemaChangePolicy", {})
         return cls(
             crawler["Name"],
+            permissions.identity(crawler["Role"]),
             crawler.get("TablePrefix", ""),
             output.get("Tables", {}).get("AddOrUpdateBehavior") == "MergeNewColumns",
             output.get("Partitions", {}).get("AddOrUpdateBehavior") == "InheritFromTable",
@@ -60,6 +63,7 @@ def write_table(database: str, name: str, folder: TableFolder, policy: Policy, s
     table = host.table(database, name)
     registered = {tuple(p["Values"]): p for p in host.partitions(database, name)}
     changed = _changed(folder, registered, policy)
+    policy.role.require_objects("s3:GetObject", folder.bucket, (k for v in changed for k in folder.partitions[v]))
     schemas = {values: _schema(folder, values, sample) for values in changed}
     outcome = _create_or_update(database, name, folder, table, list(schemas.values()), policy)
     table = host.table(database, name)
@@ -114,11 +118,13 @@ def _create_or_update(
     if not merged:
         return ""
     if table is None:
+        policy.role.require("glue:CreateTable", permissions.of_tables(database, tables=[name]))
         _create(database, name, folder, merged, policy)
         return "created"
     columns = _updated_columns(table, merged, policy)
     if not policy.update or columns == table["StorageDescriptor"]["Columns"]:
         return ""
+    policy.role.require("glue:UpdateTable", permissions.of_tables(database, tables=[name]))
     storage = copy.deepcopy(table["StorageDescriptor"])
     known = [p for p in storage["SerdeInfo"]["Parameters"].get("paths", "").split(",") if p]
     storage |= {"Columns": columns}
@@ -200,6 +206,8 @@ def _write_partitions(
         else:
             columns = table["StorageDescriptor"]["Columns"] if policy.inherit_from_table else _columns(schema)
             new.append(_partition(table, folder, values, columns, size))
+    if new:
+        policy.role.require("glue:BatchCreatePartition", permissions.of_tables(database, tables=[name]))
     for start in range(0, len(new), _BATCH):
         batch = {"DatabaseName": database, "TableName": name, "PartitionInputList": new[start : start + _BATCH]}
         host.call(host.glue._batch_create_partition, batch)

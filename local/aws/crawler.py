@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from local.aws import folders, host, samples
+from local.aws import folders, host, permissions, samples
 from local.aws.crawled_tables import Policy, name_of, write_table
 from local.aws.folders import TableFolder
 from local.aws.host import Handler, Reply
@@ -96,7 +96,7 @@ def _run(crawler: dict[str, Any]) -> None:
     try:
         crawler["_counts"] = crawl(crawler)
         status, problem = ("CANCELLED", "") if crawler["_stop"] else ("SUCCEEDED", "")
-    except (CrawlError, samples.UnknownFormatError, folders.LayoutError, host.HostError) as e:
+    except (CrawlError, samples.UnknownFormatError, folders.LayoutError, host.HostError, permissions.DeniedError) as e:
         status, problem = "FAILED", str(e)
     except Exception as e:
         log.exception("Crawl of %s failed.", crawler["Name"])
@@ -130,6 +130,8 @@ def crawl(crawler: dict[str, Any]) -> dict[str, int]:
     for database, name, folder, sample in _folders(crawler, configuration.get("Grouping", {}), policy):
         if crawler["_stop"]:
             break
+        policy.role.require_listing(folder.bucket, folder.prefix)
+        policy.role.require("glue:GetTable", permissions.of_tables(database, tables=[name]))
         outcome = write_table(database, name, folder, policy, sample)
         if outcome:
             counts[outcome] += 1

@@ -11,8 +11,9 @@ from typing import Any
 
 import duckdb
 
-from local.aws import catalog, host, scans, sql, statements
-from local.aws.catalog import QueryError
+from local.aws import catalog, host, permissions, scans, sql, statements
+from local.aws.catalog import NotEmulatedError, QueryError, Table
+from local.aws.permissions import DeniedError, Identity
 from local.aws.results import Column, Row, columns_of, csv_line, selected, text
 
 _FUNCTIONS = (Path(__file__).parent / "trino.sql").read_text()
@@ -56,13 +57,16 @@ class Answer:
 
 def run(job: Job) -> Answer:
     """Run it; raises QueryError."""
+    caller = permissions.caller()
     if job.tree is None:
+        if caller.policies is not None:
+            raise NotEmulatedError("statements that are not queries, under a role")
         answer = statements.run(job.statement, job.database)
         return Answer([Column(answer.column, "string")], "".join(f"{r}\n" for r in answer.rows))
-    query = sql.translate(job.tree, job.database, job.parameters, catalog.find, host.databases)
+    query = sql.translate(job.tree, job.database, job.parameters, lambda d, n: _find(caller, d, n), host.databases)
     with connect() as connection:
         job.connection = connection
-        return _guarded(lambda: _execute(job, connection, query))
+        return _guarded(lambda: _execute(job, connection, query, caller))
 
 
 def connect() -> Any:
@@ -74,8 +78,32 @@ def connect() -> Any:
     return connection
 
 
-def _execute(job: Job, connection: Any, query: sql.Query) -> Answer:
+def _find(caller: Identity, database: str, name: str) -> Table | None:
+    """The table, when the caller may look it and its partitions up."""
+    wanted = permissions.of_tables(database, tables=[name])
+    try:
+        caller.require("glue:GetDatabase", wanted[:2])
+        for action in ("glue:GetTable", "glue:GetPartitions"):
+            caller.require(action, wanted)
+    except DeniedError as e:
+        raise QueryError(f"Insufficient permissions to execute the query. {e}") from e
+    return catalog.find(database, name)
+
+
+def _check_objects(caller: Identity, sources: list[scans.Source]) -> None:
+    for source in sources:
+        for bucket, key in source.objects:
+            try:
+                caller.require_listing(bucket, key)
+                caller.require_objects("s3:GetObject", bucket, [key])
+            except DeniedError as e:
+                raise QueryError(f"Permission denied on S3 path: s3://{bucket}/{key}. {e}") from e
+
+
+def _execute(job: Job, connection: Any, query: sql.Query, caller: Identity) -> Answer:
     sources = [scans.plan(connection, s) for s in query.scans]
+    if caller.policies is not None:
+        _check_objects(caller, sources)
     size = sum(s.size for s in sources)
     if job.limit and size > job.limit:
         raise ScanLimitError("Query cancelled! : Bytes scanned limit was exceeded")

@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextvars
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
 from ministack import app as ministack_app
-from ministack.core import responses
+from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.core.concurrency import spawn_background
 from ministack.services import athena, cloudformation, glue, s3
 from ministack.services.cloudformation import provisioners
@@ -176,6 +176,38 @@ def workgroup(name: str) -> dict[str, Any] | None:
     return record
 
 
+def arn(service: str) -> str:
+    """The beginning of the ARNs of a service, in the account and region of the request at hand."""
+    return f"arn:aws:{service}:{responses.get_region()}:{responses.get_account_id()}"
+
+
+def caller_arn() -> str:
+    """Who sent the request at hand; the account's root unless AUTH=true."""
+    found: str = iam_evaluator.caller_arn()
+    return found
+
+
+def policies_of(arn: str) -> Any:
+    """The policies of an IAM user, a role or a session of a role; None for whom everything is allowed."""
+    kind, _, rest = arn.rpartition(":")[2].partition("/")
+    account = responses.get_account_id()
+    if not ministack_app.AUTH or kind == "root":
+        return None
+    if kind == "user":
+        return iam_evaluator._gather_user_policies(rest.rpartition("/")[2], account)
+    name = rest.partition("/")[0] if kind == "assumed-role" else rest.rpartition("/")[2]
+    return iam_evaluator._gather_role_policies(name, account)
+
+
+def allows(arn: str, policies: Any, action: str, resource: str, context: Mapping[str, str]) -> bool:
+    """Whether policies allow an action on a resource; ``context`` holds condition keys."""
+    account, region = responses.get_account_id(), responses.get_region()
+    request = iam_evaluator.EvalContext(
+        arn, "AssumedRole", account, action, resource, region, secure_transport=True, service_context=dict(context)
+    )
+    return bool(iam_evaluator.evaluate(request, policies).decision == "Allow")
+
+
 def states() -> dict[str, Callable[[], Any]]:
     """What ministack saves when it stops: a name and how to get the state, per service in use."""
     names: dict[str, Callable[[], Any]] = ministack_app._build_persistence_save_dict()
@@ -187,4 +219,4 @@ def everyones(store: Any) -> list[dict[str, Any]]:
     return list(store._data.values())
 
 
-__all__ = ["athena", "cloudformation", "glue", "provisioners", "s3"]
+__all__ = ["athena", "cloudformation", "glue", "iam_actions", "iam_evaluator", "provisioners", "s3"]

@@ -34,10 +34,20 @@ _DUCKDB = {"int": "INTEGER", "string": "VARCHAR", "float": "FLOAT"}
 
 @dataclass(frozen=True)
 class Source:
-    """What a scan reads: objects, each with its partition's values, and their bytes together."""
+    """What a scan reads: objects, each with its partition, and their bytes together."""
 
     scan: Scan
-    files: tuple[tuple[StoredObject, tuple[str, ...]], ...]
+    found: tuple[tuple[StoredObject, Partition], ...]
+
+    @property
+    def files(self) -> list[tuple[StoredObject, tuple[str, ...]]]:
+        """The objects, each with its partition's values."""
+        return [(o, p.values) for o, p in self.found]
+
+    @property
+    def objects(self) -> list[tuple[str, str]]:
+        """Bucket and key of each object."""
+        return [(p.bucket, o.key) for o, p in self.found]
 
     @property
     def size(self) -> int:
@@ -51,7 +61,7 @@ def plan(connection: Any, scan: Scan) -> Source:
     if scan.conditions:
         partitions = matching(connection, scan.table, partitions, " AND ".join(scan.conditions), scan.alias)
     found = catalog.objects(partitions)
-    return Source(scan, tuple((o, partitions[i].values) for i, o in found))
+    return Source(scan, tuple((o, partitions[i]) for i, o in found))
 
 
 def matching(connection: Any, table: Table, partitions: list[Partition], condition: str, alias: str) -> list[Partition]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ministack.core import persistence
 
-from local.aws import athena_api, bucket_settings, catalog_api, crawler, host
+from local.aws import athena_api, bucket_settings, catalog_api, crawler, host, permissions
 
 log = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]
@@ -33,6 +33,7 @@ def application() -> App:
     catalog_api.install()
     athena_api.install()
     bucket_settings.install()
+    permissions.install()
     saver = Saver()
     beat: list[asyncio.Task[None]] = []
 

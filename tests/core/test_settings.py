@@ -47,3 +47,11 @@ def test_a_wrong_stream_file_is_named_with_section_and_key(tmp_path: Path, old: 
 def test_a_missing_stream_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.toml is not there. TICKLAKE_STREAM"):
         Stream.from_toml(tmp_path / "none.toml")
+
+
+def test_a_stage_may_have_connections_of_its_own():
+    settings = Settings.from_env(
+        {"TICKLAKE_BUCKET": "b", "TICKLAKE_AWS_LANDING": "landing", "TICKLAKE_KAFKA_PRODUCE": "p"}
+    )
+    assert (settings.aws_landing, settings.aws_counts) == ("landing", "ticklake_aws")
+    assert (settings.kafka_produce, settings.kafka_landing) == ("p", "ticklake_kafka")

@@ -28,7 +28,10 @@ def _include_folder() -> Path:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says; every field is ``TICKLAKE_`` and its name in capitals."""
+    """What the environment says; every field is ``TICKLAKE_`` and its name in capitals.
+
+    ``aws_…`` and ``kafka_…`` are ids of Airflow connections: one for all, or for each stage its own with a role of its own.
+    """
 
     bucket: str
     glue_database: str
@@ -37,6 +40,17 @@ class Settings:
     csv: Path
     stream: Path
     sql: Path
+    aws_landing: str
+    aws_catalog: str
+    aws_counts: str
+    aws_reconcile: str
+    aws_health: str
+    aws_redrive: str
+    kafka_produce: str
+    kafka_landing: str
+    kafka_reconcile: str
+    kafka_health: str
+    kafka_redrive: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
@@ -57,6 +71,12 @@ class Settings:
             csv=Path(env.get("TICKLAKE_CSV", include / "data" / "indexProcessed.csv")),
             stream=Path(env.get("TICKLAKE_STREAM", include / "streams" / "stock_ticks.toml")),
             sql=Path(env.get("TICKLAKE_SQL", include / "sql")),
+            **{
+                f.name: env.get(_PREFIX + f.name.upper(), default)
+                for f in fields(cls)
+                for prefix, default in (("aws_", AWS_CONNECTION), ("kafka_", KAFKA_CONNECTION))
+                if f.name.startswith(prefix)
+            },
         )
 
 

@@ -19,7 +19,7 @@ def check_brokers(ti: Any = None, outlet_events: Any = None) -> list[dict[str, s
     """
     from ticklake.core.health import require_healthy
     from ticklake.core.minute import Minute
-    from ticklake.core.settings import KAFKA_CONNECTION, Settings, Stream
+    from ticklake.core.settings import Settings, Stream
     from ticklake.orchestration.cluster_hooks import ClusterHook
     from ticklake.orchestration.lake_hook import lake_of
     from ticklake.stages.broker_health import look_at_cluster
@@ -29,11 +29,12 @@ def check_brokers(ti: Any = None, outlet_events: Any = None) -> list[dict[str, s
     stream = Stream.from_toml(settings.stream)
 
     def newest_sealed() -> Minute | None:
+        lake = lake_of(settings.aws_health, settings.bucket)
         now = Minute.containing(datetime.now(UTC))
-        manifest = newest_before(lake_of(settings), stream.table.name, now, stream.landing.lookback_hours)
+        manifest = newest_before(lake, stream.table.name, now, stream.landing.lookback_hours)
         return manifest.minute if manifest else None
 
-    findings = look_at_cluster(ClusterHook(KAFKA_CONNECTION).get_conn, stream, newest_sealed)
+    findings = look_at_cluster(ClusterHook(settings.kafka_health).get_conn, stream, newest_sealed)
     rows = [f.to_dict() for f in findings]
     ti.xcom_push(key="findings", value=rows)
     require_healthy(findings)

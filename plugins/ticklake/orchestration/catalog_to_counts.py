@@ -44,17 +44,17 @@ class CountHourOperator(BaseOperator):
 
         settings = Settings.from_env()
         hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
-        lake = lake_of(settings)
-        catalog = GlueCatalogHook(aws_conn_id=AWS_CONNECTION).get_conn()  # type: ignore[no-untyped-call]
+        lake = lake_of(settings.aws_counts, settings.bucket)
+        catalog = GlueCatalogHook(aws_conn_id=settings.aws_counts).get_conn()  # type: ignore[no-untyped-call]
         if not glue.has_hour(catalog, settings.glue_database, table, hour) and landed_in(lake, table, hour).records:
             self.log.info("The hour %s is not in the catalog yet: waiting for s3_to_catalog.", hour)
             self.defer(
-                trigger=HourInCatalogTrigger(settings.glue_database, table, hour.key),
+                trigger=HourInCatalogTrigger(settings.glue_database, table, hour.key, settings.aws_counts),
                 method_name="execute_complete",
                 timeout=_PATIENCE,
             )
         athena = Athena(
-            AthenaHook(aws_conn_id=AWS_CONNECTION).get_conn(),
+            AthenaHook(aws_conn_id=settings.aws_counts).get_conn(),
             settings.glue_database,
             settings.workgroup,
             f"s3://{settings.bucket}/{ATHENA_RESULTS}/",
@@ -95,11 +95,12 @@ class HourInCatalogTrigger(BaseTrigger):
         database: name of the Glue database.
         table: name of the table.
         hour: key of the hour.
+        connection: id of the AWS connection.
     """
 
-    def __init__(self, database: str, table: str, hour: str) -> None:
+    def __init__(self, database: str, table: str, hour: str, connection: str = AWS_CONNECTION) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.database, self.table, self.hour = database, table, hour
+        self.database, self.table, self.hour, self.connection = database, table, hour, connection
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Path of this class and its arguments, as Airflow stores them."""
@@ -107,6 +108,7 @@ class HourInCatalogTrigger(BaseTrigger):
             "database": self.database,
             "table": self.table,
             "hour": self.hour,
+            "connection": self.connection,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -114,7 +116,7 @@ class HourInCatalogTrigger(BaseTrigger):
         from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
 
         hour = Hour.parse(self.hour)
-        hook = GlueCatalogHook(aws_conn_id=AWS_CONNECTION)  # type: ignore[no-untyped-call]
+        hook = GlueCatalogHook(aws_conn_id=self.connection)  # type: ignore[no-untyped-call]
         async with await hook.get_async_conn() as glue:  # type: ignore[no-untyped-call]
             while True:
                 try:

@@ -55,7 +55,7 @@ class CsvToKafkaOperator(BaseOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Produce; wrong Params fail the task at once, without retries."""
         from ticklake.core.errors import SettingsError
-        from ticklake.core.settings import KAFKA_CONNECTION, Settings, Stream
+        from ticklake.core.settings import Settings, Stream
         from ticklake.orchestration.cluster_hooks import RecordProducerHook
         from ticklake.stages.csv_to_kafka import ProducerRun, produce_ticks
 
@@ -70,7 +70,7 @@ class CsvToKafkaOperator(BaseOperator):
             # A continuous DAG has one run at a time: without this, a run started by hand would wait for hours.
             return bool(ti.get_dr_count(dag_id=self.dag_id, states=["queued"]))
 
-        producer = RecordProducerHook(KAFKA_CONNECTION).get_conn
+        producer = RecordProducerHook(settings.kafka_produce).get_conn
         stream = Stream.from_toml(settings.stream)
         return produce_ticks(producer, stream, settings.csv, run, self._stop, another_waits).to_dict()
 

@@ -7,14 +7,14 @@ from typing import Any
 from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
 
 from ticklake.clients.kafka import READER_CONFIG
-from ticklake.core.settings import KAFKA_CONNECTION, Stream
+from ticklake.core.settings import Stream
 
 
 class ReaderHook(KafkaConsumerHook):
     """A consumer that reads by offsets: nothing is committed or skipped on its own; ``get_conn`` is the client."""
 
-    def __init__(self, stream: Stream) -> None:
-        super().__init__([stream.topic.name], kafka_config_id=KAFKA_CONNECTION)
+    def __init__(self, connection: str, stream: Stream) -> None:
+        super().__init__([stream.topic.name], kafka_config_id=connection)
         self._overlay = {**READER_CONFIG, "group.id": stream.landing.group}
 
     def _get_client(self, config: dict[str, Any]) -> Any:

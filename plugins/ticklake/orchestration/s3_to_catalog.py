@@ -32,7 +32,7 @@ class FirstObjectSensor(S3KeySensor):
 
         settings = Settings.from_env()
         hour = hour_of(context)
-        self.bucket_name = settings.bucket
+        self.bucket_name, self.aws_conn_id = settings.bucket, settings.aws_catalog
         self.bucket_key = hour_prefix(RAW, Stream.from_toml(settings.stream).table.name, hour) + "*"
         if self.poke(context):
             return
@@ -64,7 +64,8 @@ class CatalogHourOperator(GlueCrawlerRunOperator):
 
     def execute(self, context: Any) -> str:
         """Start the crawler and wait for it in the triggerer."""
-        self.crawler_name = Settings.from_env().crawler
+        settings = Settings.from_env()
+        self.crawler_name, self.aws_conn_id = settings.crawler, settings.aws_catalog
         return str(super().execute(context))
 
     def execute_complete(self, context: Any, event: dict[str, Any] | None = None) -> str:
@@ -73,6 +74,7 @@ class CatalogHourOperator(GlueCrawlerRunOperator):
 
         super().execute_complete(context, event)
         settings = Settings.from_env()
+        self.aws_conn_id = settings.aws_catalog
         hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
         check_hour(self.hook.get_conn(), settings.glue_database, table, hour, settings.crawler)
         self.log.info(
