@@ -54,7 +54,7 @@ def main() -> None:
 
 def landed(running: Parts, hours: Sequence[Hour]) -> Sides:
     """A topic with the hours' records, landed and crawled."""
-    topic, bucket = running.topic(PARTITIONS, 1, **{"message.timestamp.type": "CreateTime"}), running.bucket()
+    topic, bucket = running.topic(PARTITIONS, config={"message.timestamp.type": "CreateTime"}), running.bucket()
     minutes = [minute for hour in (*hours, hours[-1].plus(1)) for minute in hour.minutes()][: 60 * len(hours) + 1]
     producer = Producer({"bootstrap.servers": running.bootstrap, "linger.ms": 20})
     for minute in minutes:

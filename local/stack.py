@@ -82,7 +82,8 @@ class Stack:
         return part if part and part.alive() else None
 
     def _another_base(self) -> int:
-        return self.home.port_base + (1000 if self.home.port_base < 60_000 else -20_000)
+        """One below the ports that systems give to outgoing connections."""
+        return self.home.port_base + 1000 if self.home.port_base < 31_000 else 25_000
 
     def check_ports(self, brokers: int | None) -> None:
         """Raise PartError naming a port that a part needs, is not started, and somebody else holds."""

@@ -36,7 +36,8 @@ objects = st.builds(
     StoredObject, st.text(), st.integers(0), offsets, offsets, st.integers(0), st.integers(0), st.text()
 )
 manifests = st.builds(
-    Manifest, st.text(), st.text(), st.text(), st.just(MANIFEST.minute), st.text(), st.text(), st.lists(slices).map(tuple),
+    Manifest, st.text(), st.text(), st.text(), st.none() | st.text(), st.just(MANIFEST.minute), st.text(), st.text(),
+    st.lists(slices).map(tuple),
     st.lists(objects).map(tuple), st.lists(objects).map(tuple), st.lists(slices).map(tuple), st.none() | offsets,
     st.none() | offsets, st.integers(0), st.integers(0), st.dictionaries(st.text(), st.floats(0, 1e6)),
 )  # fmt: skip

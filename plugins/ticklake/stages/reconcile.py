@@ -173,9 +173,8 @@ def _look_at_kafka(landing: Landing, view: _View, low: Offsets, high: Offsets) -
 def _records_at(reader: TopicReader, offsets: Mapping[int, int]) -> dict[int, Place]:
     """The records at these offsets, one per Kafka partition; absent where there is none (compaction, a marker)."""
     found: dict[int, Place] = {}
-    for partition, records in reader.read([Slice(p, offset, offset + 1) for p, offset in offsets.items()]):
-        for record in records:
-            found[partition] = (record.offset(), record.timestamp()[1])
+    for batch in reader.read([Slice(p, offset, offset + 1) for p, offset in offsets.items()]):
+        found[batch.partition] = (batch.offsets[-1], batch.timestamps[-1])
     return found
 
 
