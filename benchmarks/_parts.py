@@ -42,11 +42,18 @@ class Parts:
         self.s3().create_bucket(Bucket=name)
         return name
 
-    def topic(self, partitions: int, replicas: int = 1, **config: str) -> str:
+    def empty(self, bucket: str) -> None:
+        """Remove all objects of a bucket, so that the disk does not fill."""
+        s3 = self.s3()
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            if found := [{"Key": entry["Key"]} for entry in page.get("Contents", ())]:
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
+
+    def topic(self, partitions: int, replicas: int = 1, config: Mapping[str, str] | None = None) -> str:
         """A new topic."""
         name = f"bench-{uuid4().hex}"
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        admin.create_topics([NewTopic(name, partitions, replicas, config=config)])[name].result(30)
+        admin.create_topics([NewTopic(name, partitions, replicas, config=dict(config or {}))])[name].result(30)
         return name
 
     def drop_topic(self, name: str) -> None:

@@ -103,6 +103,10 @@ class Dags:
         return dict(self._api.get(path, params=params).raise_for_status().json())
 
 
+def _with_sum(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(figure, 1) for name, figure in {**figures, "all": sum(figures.values())}.items()}
+
+
 def _add_minutes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, help="how long each phase is watched")
 
@@ -138,8 +142,8 @@ def main() -> None:
         **{
             title: {
                 "minutes": round(phase.minutes, 2),
-                "peak_pss_mib": {**phase.memory, "all": sum(phase.memory.values())},
-                "cpu_seconds_per_minute": {**phase.cpu, "all": sum(phase.cpu.values())},
+                "peak_pss_mib": _with_sum(phase.memory),
+                "cpu_seconds_per_minute": _with_sum(phase.cpu),
                 "processes_at_peak": phase.processes,
             }
             for title, phase in phases.items()

@@ -72,8 +72,15 @@ def prepare(stack: Stack) -> None:
 def start(stack: Stack) -> list[Part]:
     """Start those of the four that do not run; does not wait."""
     env = environment(stack)
-    commands = [(name, [sys.executable, "-m", "airflow", name.removeprefix("airflow-")]) for name in AIRFLOW]
-    return [stack.parts.start(name, command, env, PROJECT) for name, command in commands]
+    return [stack.parts.start(name, command, env, PROJECT) for name, command in _commands().items()]
+
+
+def _commands() -> dict[str, list[str]]:
+    commands = {name: [sys.executable, "-m", "airflow", name.removeprefix("airflow-")] for name in AIRFLOW}
+    # Their log servers would listen on all interfaces, whatever API__HOST says. Logs are read from the common folder.
+    for name in ("airflow-scheduler", "airflow-triggerer"):
+        commands[name].append("--skip-serve-logs")
+    return commands
 
 
 def wait(stack: Stack, parts: Iterable[Part], seconds: float = 180) -> None:
@@ -180,13 +187,9 @@ def _settings(stack: Stack) -> dict[str, object]:
         "API__SECRET_KEY": _secret(home / "secret_key"),
         "API_AUTH__JWT_SECRET": _secret(home / "jwt_secret"),
         "LOGGING__BASE_LOG_FOLDER": home / "logs",
-        # These two listen on all interfaces, whatever API__HOST says; they answer to signed requests only.
-        "LOGGING__WORKER_LOG_SERVER_PORT": stack.home.airflow_port + 1,
-        "LOGGING__TRIGGER_LOG_SERVER_PORT": stack.home.airflow_port + 2,
         # Each look at the files costs seconds of CPU: twice a minute is Airflow's default, every five minutes ours.
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 
 

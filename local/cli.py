@@ -169,8 +169,11 @@ def _compose(home: Home, options: Namespace) -> int:
 
 
 def _test(home: Home, options: Namespace) -> int:
+    from local.audit import run_audit
     from local.checks import run_checks, run_compose_checks
 
+    if options.part == "audit":
+        return run_audit()
     if options.part == "compose":
         return run_compose_checks(home, options.pytest)
     return run_checks(home, fast=options.part == "fast", pytest_arguments=options.pytest)
@@ -292,8 +295,9 @@ _COMMANDS = (
             _option(
                 "part",
                 nargs="?",
-                choices=["fast", "compose"],
-                help="fast: without the end-to-end part; compose: docker-compose.airflow.yml for real, with TICKLAKE_DOCKER=1",
+                choices=["fast", "compose", "audit"],
+                help="fast: without the end-to-end part; compose: docker-compose.airflow.yml for real, with TICKLAKE_DOCKER=1;"
+                " audit: the locked packages against known vulnerabilities",
             ),
             _option("pytest", nargs="*", metavar="ARGUMENT", help="more arguments for pytest, behind --"),
         ),

@@ -36,12 +36,13 @@ def _groups(parts: list[Part]) -> list[tuple[str, list[Part], float]]:
     """In the order of their end: who writes before whom it writes to, so that the last records still reach Kafka.
 
     With each the seconds after which what is left is killed. A broker whose controllers are gone waits for them for
-    minutes; what it has acknowledged is with the system then, and safe.
+    minutes; what it has acknowledged is with the system then, and safe. The API waits for
+    the browsers that look at it.
     """
     api = "airflow-api-server"  # running tasks report their end to it
     return [
         ("Airflow's scheduler and tasks", [p for p in parts if p.name.startswith("airflow-") and p.name != api], 20),
-        ("Airflow's API", [p for p in parts if p.name == api], 20),
+        ("Airflow's API", [p for p in parts if p.name == api], 8),
         ("Kafka", [p for p in parts if p.name.startswith("kafka-")], 8),
         ("the AWS stand-in", [p for p in parts if p.name == AWS], 20),
     ]

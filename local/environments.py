@@ -1,7 +1,7 @@
 """The Python environments under ``tools/``, each made from a lock with hashes. Only the standard library.
 
 ``bootstrap`` holds `uv`, which installs the others in seconds: ``venv`` runs the stack, ``dev`` is that plus what the
-checks need, ``aws`` is the AWS stand-in's own.
+checks need, ``aws`` is the AWS stand-in's own, ``bench`` holds what benchmarks compare with.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from local.lock import one_at_a_time
 from local.terminal import doing, say
 from ticklake.core.errors import TicklakeError
 
-_LOCKS = {"bootstrap": "bootstrap.txt", "venv": "local.txt", "dev": "dev.txt", "aws": "aws.txt"}
+_LOCKS = {"bootstrap": "bootstrap.txt", "venv": "local.txt", "dev": "dev.txt", "aws": "aws.txt", "bench": "bench.txt"}
 _GIGABYTES = 1.5  # what is installed, with room for the first data
 # What the system said, however pip and uv wrap it.
 _CAUSE = re.compile(r"(╰─▶|├─▶|Caused by:|cause:|ERROR:)\s*")

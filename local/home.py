@@ -48,7 +48,7 @@ class Home:
 
     @property
     def airflow_port(self) -> int:
-        """UI and REST API; the two log servers take the next two ports."""
+        """UI and REST API."""
         return self.port_base + _AIRFLOW
 
     @property

@@ -81,13 +81,15 @@ class Stack:
         part = self.parts.find(name)
         return part if part and part.alive() else None
 
+    def _another_base(self) -> int:
+        """One below the ports that systems give to outgoing connections."""
+        return self.home.port_base + 1000 if self.home.port_base < 31_000 else 25_000
+
     def check_ports(self, brokers: int | None) -> None:
         """Raise PartError naming a port that a part needs, is not started, and somebody else holds."""
         ports: dict[str, tuple[int, ...]] = {b.name: (b.port, b.controller_port) for b in self.brokers(brokers)}
         ports[AWS] = (self.home.aws_port,)
         ports["airflow-api-server"] = (self.home.airflow_port,)
-        ports["airflow-scheduler"] = (self.home.airflow_port + 1,)
-        ports["airflow-triggerer"] = (self.home.airflow_port + 2,)
         for name, needed in ports.items():
             part = self.parts.find(name)
             # Children that outlived a killed part hold its ports, and go when it is started again.
@@ -98,7 +100,7 @@ class Stack:
                     holder = who_listens(port) or "another program"
                     raise PartError(
                         f"Port {port} for {name} is taken by {holder}.",
-                        f"Stop it, or move all ports: TICKLAKE_PORT_BASE={self.home.port_base + 1000} ./ticklake up",
+                        f"Stop it, or move all ports: TICKLAKE_PORT_BASE={self._another_base()} ./ticklake up",
                     )
 
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 # Handed on when the launcher continues in its environment, so that the seconds count from the command's start.
 _BEGAN = "_TICKLAKE_BEGAN"
-os.environ.setdefault(_BEGAN, str(time.time()))
+# The monotonic clock is the system's, the same in every process, and is not moved when somebody sets the time.
+os.environ.setdefault(_BEGAN, str(time.monotonic()))
 SILENCE = 10.0  # seconds without a line after which what goes on is said
 
 _lock = threading.Lock()
@@ -33,7 +34,7 @@ def complain(text: str) -> None:
 
 def elapsed() -> float:
     """Seconds since the command was given."""
-    return max(0.0, time.time() - float(os.environ[_BEGAN]))
+    return max(0.0, time.monotonic() - float(os.environ[_BEGAN]))
 
 
 @contextmanager

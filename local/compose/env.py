@@ -50,10 +50,10 @@ def _line(line: str, ports: dict[str, int]) -> str:
 
 
 def _random(name: str) -> str:
-    """A secret safe in URLs. Kafka and Fernet prescribe the form of theirs: base64 of 16 and of 32 bytes."""
+    """A secret of 64 characters, safe in URLs. Kafka and Fernet prescribe the form of theirs: base64 of 16 and of 32 bytes."""
     if name == "KAFKA_CLUSTER_ID":
         # Kafka's tools would take a leading hyphen for an option.
         return "T" + urlsafe_b64encode(secrets.token_bytes(16)).decode()[1:22]
     if name == "AIRFLOW_FERNET_KEY":
         return urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    return secrets.token_urlsafe(32)
+    return secrets.token_urlsafe(48)

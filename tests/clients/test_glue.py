@@ -4,7 +4,7 @@ from botocore.config import Config
 
 from tests.catalogued import TABLE, Catalogued
 from tests.landed import land
-from ticklake.clients.glue import has_hour
+from ticklake.clients.glue import crawl, has_hour
 from ticklake.core.errors import LakeError
 from ticklake.core.minute import Hour
 
@@ -30,3 +30,16 @@ def test_a_glue_that_does_not_answer_is_not_a_missing_hour():
     )
     with pytest.raises(LakeError, match=r"ticks has the hour 2026-11-22T10"):
         has_hour(away, "db", TABLE, HOUR)
+
+
+def test_a_crawl_under_way_is_waited_for_and_another_is_run_since_it_may_have_passed_the_hour(catalogued: Catalogued):
+    catalogued.glue.start_crawler(Name=catalogued.name)
+    land(catalogued.lake, TABLE, "2026-11-22T10:00", {0: (0, 3)})
+    crawl(catalogued.glue, catalogued.name)
+    assert has_hour(catalogued.glue, catalogued.name, TABLE, HOUR)
+
+
+def test_a_crawl_that_fails_is_an_error_with_the_crawlers_words(catalogued: Catalogued):
+    catalogued.glue.update_crawler(Name=catalogued.name, Targets={"S3Targets": [{"Path": "s3://no-such-bucket/raw/"}]})
+    with pytest.raises(LakeError, match=f"{catalogued.name}' ended as FAILED: .*no-such-bucket"):
+        crawl(catalogued.glue, catalogued.name)

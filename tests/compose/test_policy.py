@@ -1,18 +1,16 @@
 """Rules of `docker-compose.airflow.yml` that need no Docker. Its form is checked against the specification's schema before."""
 
-import configparser
 import json
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from airflow.configuration import retrieve_configuration_description
 
 from local.home import PROJECT
 from local.kafka import Broker, Cluster
+from tests.airflow_settings import airflow_settings
 from tests.compose.compose_file import FILE, generated_env, load, read_env, variables
 from ticklake.core.settings import Settings
 
@@ -105,8 +103,8 @@ def test_there_are_no_passwords_in_the_file_and_none_has_a_default() -> None:
             bare = required.sub("REQUIRED", value)
             if re.search("PASSWORD|SECRET|_KEY$|REDISCLI_AUTH", key):
                 assert bare == "REQUIRED", f"{name}: {key} is written down"
-            for password in re.findall(r"://[^/@]*:([^@]*)@", bare):
-                assert password == "REQUIRED", f"{name}: {key} holds a password"
+            for word in re.findall(r"://[^/@]*:([^@]*)@", bare):
+                assert word == "REQUIRED", f"{name}: {key} holds a password"
 
 
 def test_env_example_names_every_variable_and_no_other() -> None:
@@ -132,21 +130,6 @@ def test_generated_secrets_have_the_form_that_their_readers_want() -> None:
         assert len(urlsafe_b64decode(env["KAFKA_CLUSTER_ID"] + "==")) == 16
         assert not env["KAFKA_CLUSTER_ID"].startswith("-")
         assert re.fullmatch(r"[\w-]+", env["POSTGRES_PASSWORD"]), "it stands in a URL"
-
-
-def airflow_settings() -> set[str]:
-    """``AIRFLOW__SECTION__KEY`` of every setting that Airflow and its providers know."""
-    sections = retrieve_configuration_description(include_providers=True)
-    known = {(section, key) for section, about in sections.items() for key in about["options"]}
-    # Celery's provider is in the image only; Airflow itself carries its defaults.
-    spec = find_spec("airflow")
-    assert spec
-    assert spec.submodule_search_locations
-    defaults = configparser.ConfigParser(interpolation=None)
-    defaults.read(Path(spec.submodule_search_locations[0], "config_templates", "provider_config_fallback_defaults.cfg"))
-    known |= {(section, key) for section in defaults.sections() for key in defaults[section]}
-    known.add(("celery", "result_backend"))  # it has no default
-    return {f"AIRFLOW__{section}__{key}".upper() for section, key in known}
 
 
 def test_airflow_knows_every_setting_that_it_is_given() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests import corpus
 from tests.verdict import verdicts
-from ticklake.core.records import Splicer, UnfitError, kind_of_reason
+from ticklake.core.records import Batch, Splicer, UnfitError, kind_of_reason
 
 CASES = [*corpus.cases(), corpus.too_large(), corpus.large()]
 
@@ -54,6 +54,34 @@ def test_the_verdict_does_not_depend_on_what_came_before() -> None:
         random.Random(seed).shuffle(shuffled)
         for case in shuffled:
             assert outcome(splicer, case.value) == alone[case.name], case.name
+
+
+def test_what_is_proven_in_a_batch_is_what_the_check_of_each_record_says() -> None:
+    """Each case among copies of every other case's neighbourhood: a splicer that knows its shape, or its neighbour's."""
+    fit = b'{"Index":"HSI","Open":1.5,"Volume":7}'
+    for example in [fit, *(case.value for case in CASES[:-2:40] if case.reason is None)]:
+        splicer = Splicer()
+        splicer.row(example, 0, 0, 0)
+        splicer.learn()
+        for case in CASES[:-2]:  # without those of 32 MB
+            for values in ([case.value], [example, case.value, example]):
+                rows = splicer.rows(Batch(3, (), values, [17] * len(values), [1795391863986] * len(values)))
+                if rows is not None:
+                    assert case.reason is None, case.name
+                    assert rows == b"".join(map(row_of, values)), case.name
+
+
+def test_each_fit_case_is_learned_from_and_then_proven_or_left_to_its_own_check() -> None:
+    proven = 0
+    for case in CASES:
+        if case.reason is None:
+            splicer = Splicer()
+            splicer.row(case.value, 0, 0, 0)
+            splicer.learn()
+            rows = splicer.rows(Batch(3, (), [case.value], [17], [1795391863986]))
+            assert rows in (None, row_of(case.value)), case.name
+            proven += rows is not None
+    assert proven > 50  # else this would prove nothing
 
 
 def test_a_row_is_one_line_that_parses_back_to_the_payloads_own_value() -> None:

@@ -27,6 +27,17 @@ def test_a_key_survives_its_text(zone: str, minute: Minute, partition: int, a: i
     assert str(key).startswith(hour_prefix(zone, "stock_ticks", minute.hour))
 
 
+@given(
+    st.text() | st.from_regex(r"(raw|rejected)/\w+/dt=\d{4}-\d\d-\d\d/hr=\d\d/\d{4}-p\d{5}-\d{20}-\d{20}\.jsonl\.gz")
+)
+def test_any_text_is_one_of_our_keys_to_the_letter_or_refused(text: str) -> None:
+    try:
+        key = ObjectKey.parse(text)
+    except LakeError:
+        return
+    assert str(key) == text
+
+
 @given(minutes, minutes)
 def test_manifests_sort_by_minute_so_that_listings_are_in_order_of_time(a: Minute, b: Minute) -> None:
     keys = [manifest_key("t", a), manifest_key("t", b)]

@@ -1,9 +1,12 @@
+import contextlib
 import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ticklake.core.errors import LakeError
+from ticklake.core.errors import LakeError, TicklakeError
 from ticklake.core.manifest import Manifest, StoredObject
 from ticklake.core.minute import Minute
 from ticklake.core.slices import Slice
@@ -27,9 +30,39 @@ MANIFEST = Manifest(
     seconds={"write": 0.1},
 )
 
+offsets = st.integers(0, 2**63 - 1)
+slices = st.builds(lambda p, a, b: Slice(p, min(a, b), max(a, b)), st.integers(0, 99_999), offsets, offsets)
+objects = st.builds(
+    StoredObject, st.text(), st.integers(0), offsets, offsets, st.integers(0), st.integers(0), st.text()
+)
+manifests = st.builds(
+    Manifest, st.text(), st.text(), st.text(), st.none() | st.text(), st.just(MANIFEST.minute), st.text(), st.text(),
+    st.lists(slices).map(tuple),
+    st.lists(objects).map(tuple), st.lists(objects).map(tuple), st.lists(slices).map(tuple), st.none() | offsets,
+    st.none() | offsets, st.integers(0), st.integers(0), st.dictionaries(st.text(), st.floats(0, 1e6)),
+)  # fmt: skip
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["partition", "start", "end"]), inner),
+)
 
-def test_a_manifest_survives_its_json() -> None:
-    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+
+@given(manifests)
+def test_a_manifest_survives_its_json(manifest: Manifest) -> None:
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+@given(st.sampled_from(sorted(json.loads(MANIFEST.to_json()))), anything)
+def test_a_manifest_with_any_field_spoiled_is_read_or_refused_in_words(field: str, value: object) -> None:
+    spoiled = json.dumps({**json.loads(MANIFEST.to_json()), field: value}).encode()
+    with contextlib.suppress(TicklakeError):
+        Manifest.from_json(spoiled)
+
+
+@given(st.binary() | anything.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_a_manifest_or_refused_in_words(body: bytes) -> None:
+    with pytest.raises(TicklakeError):
+        Manifest.from_json(body)
 
 
 def test_a_manifest_of_an_empty_minute_survives() -> None:

@@ -1,4 +1,8 @@
+from bisect import bisect_left
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ticklake.core.errors import KafkaError
 from ticklake.core.slices import LogState, Slice, cut, lost, readable
@@ -54,3 +58,33 @@ def test_what_retention_took_is_lost_and_the_rest_is_readable() -> None:
     low = {0: 15, 1: 8, 2: 0}
     assert lost(slices, low) == (Slice(0, 10, 15), Slice(1, 0, 5))
     assert readable(slices, low) == (Slice(0, 15, 20), Slice(2, 3, 9))
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), st.permutations(range(8)), st.lists(st.integers(0, 40), min_size=8))
+def test_minutes_landed_in_any_order_while_the_log_grows_touch_and_hold_each_offset_once(
+    gaps: list[int], order: list[int], lengths: list[int]
+) -> None:
+    """Eight minutes of ten ticks; the log is at least as long at each run as at the one before."""
+    times = sorted(gaps[i % len(gaps)] + 2 * i for i in range(40)) if gaps else []
+    sealed: dict[int, Slice] = {}
+    high = 0
+    for minute, length in zip(order, lengths, strict=False):
+        high = max(high, min(length, len(times)))
+
+        def by_time(moment: int, high: int = high) -> dict[int, int]:
+            found = bisect_left(times, moment, 0, high)
+            return {0: found} if found < high else {}
+
+        before = [m for m in sealed if m < minute]
+        after = [m for m in sealed if m > minute]
+        # As a run does: everything between the newest sealed minute before and its own is landed first.
+        first = max(before) + 1 if before else minute
+        for m in range(first, minute + 1):
+            state = LogState({0: 0}, {0: high}, by_time(10 * m), by_time(10 * m + 10))
+            previous = {0: sealed[m - 1].end} if m - 1 in sealed else None
+            following = {0: sealed[min(after)].start} if after else None
+            [sealed[m]] = cut(state, previous, following, adjacent=bool(after) and min(after) == m + 1)
+    landed = [sealed[m] for m in sorted(sealed)]
+    assert sorted(sealed) == list(range(8))
+    assert [s.start for s in landed[1:]] == [s.end for s in landed[:-1]]
+    assert all(s.end <= high for s in landed)

@@ -11,7 +11,9 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = sorted((PROJECT / "dags").glob("*.py"))
-DAGS = ["broker_health", "catalog_to_counts", "csv_to_kafka", "kafka_to_s3", "s3_to_catalog"]
+DAGS = [
+    "broker_health", "catalog_to_counts", "csv_to_kafka", "kafka_to_s3", "reconcile", "reland", "s3_to_catalog",
+]  # fmt: skip
 HEAVY = ["pandas", "boto3", "confluent_kafka"]
 
 PARSE = """

@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, TopicPartition
 from local.home import PROJECT, Home
 from tests.kafka_broker import free_ports
 from tests.status_form import check_form
+from ticklake.core.keys import ObjectKey, manifest_key, reconciled_key
 from ticklake.core.minute import Minute
 
 pytestmark = pytest.mark.end_to_end
@@ -30,7 +31,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Runs ``./ticklake …`` on the test's own stack; its tools are those that are installed already."""
-    base = 20_000 + free_ports(1)[0] % 300 * 100
+    # Below the ports that the system gives to outgoing connections: those come and go on their own.
+    base = 20_000 + free_ports(1)[0] % 120 * 100
     env = {
         **os.environ,
         "TICKLAKE_HOME": str(tmp_path_factory.mktemp("stack")),
@@ -71,6 +73,18 @@ def test_up_shows_the_counts_until_two_minutes_are_proven_and_leaves_all_running
     assert now["sealed"]["records"] > 0
     assert now["sealed"]["lost"] == 0
     assert now["counted"]["records"] == now["counted"]["distinct"] > 0
+
+
+def test_nothing_of_it_listens_beyond_loopback(run: Run, output: str) -> None:
+    found = [
+        (process.name(), *connection.laddr)
+        for part in status(run)["parts"]
+        for process in [psutil.Process(part["pid"]), *psutil.Process(part["pid"]).children(recursive=True)]
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(found) >= 8, "three brokers with two ports each, the AWS stand-in, the API server"
+    assert [where for where in found if where[1].removeprefix("::ffff:") != "127.0.0.1"] == []
 
 
 def test_up_again_is_harmless(run: Run, output: str) -> None:
@@ -121,11 +135,7 @@ def test_a_wrong_query_is_one_line_with_athenas_reason(run: Run, output: str, qu
 
 def test_every_sealed_offset_lies_in_s3_exactly_once_with_its_value_unchanged(run: Run, output: str) -> None:
     now = status(run)
-    s3 = boto3.client(
-        "s3", endpoint_url=now["aws"]["endpoint"], region_name="us-east-1",
-        aws_access_key_id="test", aws_secret_access_key="test",
-    )  # fmt: skip
-    bucket = now["aws"]["bucket"]
+    s3, bucket = s3_client(now), now["aws"]["bucket"]
 
     def read(prefix: str) -> Iterator[bytes]:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
@@ -150,6 +160,13 @@ def test_every_sealed_offset_lies_in_s3_exactly_once_with_its_value_unchanged(ru
     produced = read_topic(now["kafka"]["bootstrap"], now["kafka"]["topic"], begins, ends)
     assert {place: row for place, row in landed.items() if place[1] < ends[place[0]]} == produced
     assert len(produced) == sum(m["records"] for m in manifests) > 0
+
+
+def s3_client(now: dict[str, Any]) -> Any:
+    return boto3.client(
+        "s3", endpoint_url=now["aws"]["endpoint"], region_name="us-east-1",
+        aws_access_key_id="test", aws_secret_access_key="test",
+    )  # fmt: skip
 
 
 def read_topic(
@@ -179,6 +196,8 @@ def read_topic(
         ("kafka_to_s3", {}),
         ("s3_to_catalog", {}),
         ("catalog_to_counts", {}),
+        ("reconcile", {}),
+        ("reland", {"from": "2020-01-01T00:58", "to": "2020-01-01T01:01"}),
     ],
 )
 def test_airflow_dags_test_passes(run: Run, output: str, dag: str, conf: dict[str, Any]) -> None:
@@ -203,6 +222,62 @@ def test_a_backfill_of_past_minutes_seals_them(run: Run, output: str) -> None:
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     before = status(run)["sealed"]["minutes"]
     wait_for(lambda: status(run)["sealed"]["minutes"] >= before + 2)
+
+
+def test_minutes_and_hours_run_again_by_clearing_by_backfill_and_by_rest_with_a_key(run: Run, output: str) -> None:
+    now = status(run)
+    s3, bucket, table = s3_client(now), now["aws"]["bucket"], now["aws"]["table"]
+    newest = Minute.parse(now["sealed"]["newest"])
+    hour, alone, last_hour = newest.hour, Minute(newest.hour.plus(-3).start), newest.hour.plus(-1)
+    lost = s3.list_objects_v2(Bucket=bucket, Prefix="raw/", MaxKeys=1)["Contents"][0]["Key"]
+    first = ObjectKey.parse(lost).minute
+    body = s3.get_object(Bucket=bucket, Key=lost)["Body"].read()
+    s3.delete_object(Bucket=bucket, Key=lost)
+
+    def post(path: str, **document: Any) -> dict[str, Any]:
+        answer = requests.post(f"{now['airflow']['url']}/api/v2/{path}", json=document, timeout=30)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def states(dag: str, **wanted: str) -> list[str]:
+        url = f"{now['airflow']['url']}/api/v2/dags/{dag}/dagRuns"
+        runs = requests.get(url, params={"limit": 100}, timeout=30).json()["dag_runs"]
+        found = [r["state"] for r in runs if all(r[field] == value for field, value in wanted.items())]
+        assert "failed" not in found, (dag, wanted)
+        return found
+
+    # All are started before the first is waited for.
+    by_key = post("dags/kafka_to_s3/dagRuns", logical_date=None, partition_key=alone.key)["dag_run_id"]
+    ends = {"from": last_hour.key, "to": first.plus(-1).key}  # all that comes before the table's own beginning
+    by_range = post("dags/reland/dagRuns", logical_date=None, conf=ends)["dag_run_id"]
+    for words in (
+        ["dags", "clear", "kafka_to_s3", "--partition-key", first.key, "-y"],
+        ["backfill", "create", "--dag-id", "s3_to_catalog", "--reprocess-behavior", "completed",
+         "--from-date", f"{last_hour}:00", "--to-date", f"{hour}:00"],
+    ):  # fmt: skip
+        done = run("airflow", *words)
+        assert done.returncode == 0, (words, (done.stdout + done.stderr)[-4000:])
+
+    wait_for(lambda: states("reland", dag_run_id=by_range) == ["success"])
+    # As the UI's form asks for it; now that every minute of that hour is sealed.
+    closed = {"from_date": f"{last_hour}:00:00Z", "to_date": f"{last_hour}:59:00Z", "max_active_runs": 2}
+    post(
+        "backfills", dag_id="reconcile", reprocess_behavior="completed", run_backwards=False, dag_run_conf={}, **closed
+    )
+
+    def all_is_done() -> bool:
+        return (
+            states("kafka_to_s3", dag_run_id=by_key) == ["success"]
+            and states("s3_to_catalog", run_type="backfill") == ["success"] * 2
+            and states("reconcile", run_type="backfill", partition_key=last_hour.key) == ["success"]
+            and bool(s3.list_objects_v2(Bucket=bucket, Prefix=lost).get("Contents"))
+        )
+
+    wait_for(all_is_done)
+    assert s3.get_object(Bucket=bucket, Key=lost)["Body"].read() == body
+    assert s3.head_object(Bucket=bucket, Key=manifest_key(table, alone))
+    kept = json.loads(s3.get_object(Bucket=bucket, Key=reconciled_key(table, last_hour))["Body"].read())
+    assert (kept["minutes"], kept["stays"]) == (60, [])
 
 
 def wait_for(reached: Callable[[], bool], seconds: float = 180) -> None:

@@ -173,12 +173,8 @@ def test_an_hour_that_is_not_in_the_catalog_is_waited_for_in_the_triggerer(catal
     wait = deferred(lambda: counting().execute(context(PAST, event)))
     path, arguments = wait.trigger.serialize()
     assert path == "ticklake.orchestration.catalog_to_counts.HourInCatalogTrigger"
-    assert arguments == {
-        "database": catalogued.name,
-        "table": TABLE,
-        "hour": PAST,
-        "connection": AWS_CONNECTION,
-    }
+    names = {"connection": "ticklake_aws", "database": catalogued.name, "table": TABLE}
+    assert arguments == {**names, "hour": PAST}
 
 
 def test_an_hour_in_which_nothing_was_landed_is_not_waited_for(catalogued, event):

@@ -265,6 +265,14 @@ def test_another_topic_with_the_same_offsets_is_seen_by_its_first_and_last_recor
     )
 
 
+def test_a_topic_made_again_is_seen_by_its_id(world: World) -> None:
+    world.put_manifest(replace(world.manifest(LAST), topic_id="before"))
+    again = replace(world.sides, landing=replace(world.landing, topic_id="after"))
+    [result] = reconcile(again, (HOUR,), NOW)
+    assert kinds(result) == ([], [Kind.KAFKA])
+    assert result.stays[0].seen == "landed from the topic with the id before, now it is after"
+
+
 def make_topic(topic: TestTopic, name: str) -> TestTopic:
     from confluent_kafka.admin import AdminClient, NewTopic
 

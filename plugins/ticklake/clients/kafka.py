@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as Code
 
 from ticklake.core.errors import KafkaError
-from ticklake.core.records import Record
+from ticklake.core.records import Batch
 from ticklake.core.slices import Slice
 
 log = logging.getLogger(__name__)
@@ -73,8 +75,8 @@ class TopicReader:
         """First offset at or after a time (ms since the epoch), per Kafka partition; absent where nothing is newer."""
         return {p: offset for p, offset in self._list_offsets(timestamp).items() if offset >= 0}
 
-    def read(self, slices: Sequence[Slice]) -> Iterator[tuple[int, list[Record]]]:
-        """Every record of the slices (at most one per Kafka partition), as (Kafka partition, records in offset order).
+    def read(self, slices: Sequence[Slice]) -> Iterator[Batch]:
+        """Every record of the slices (at most one per Kafka partition), those of a Kafka partition in offset order.
 
         Memory: what librdkafka queues (``READER_CONFIG``) and one batch.
         """
@@ -110,26 +112,37 @@ class TopicReader:
         batch: list[Any] = self._ask("read", lambda: self._consumer.consume(1, timeout=0.5))
         return batch + self._ask("read", lambda: self._consumer.consume(_BATCH, timeout=0)) if batch else batch
 
-    def _sort(self, batch: Iterable[Any], ends: dict[int, int]) -> Iterator[tuple[int, list[Record]]]:
-        """The batch's records by Kafka partition; takes finished ones out of ``ends``."""
-        wanted: dict[int, list[Record]] = {}
+    def _sort(self, messages: list[Any], ends: dict[int, int]) -> Iterator[Batch]:
+        """The messages' records in batches of one Kafka partition; takes finished ones out of ``ends``."""
+        # Each step over all messages runs in C (map, groupby): in Python they would cost more than all that follows.
+        failed = any(map(Message.error, messages))
         reached: dict[int, int] = {}
-        for message in batch:
-            partition: int = message.partition()
-            offset: int = message.offset()
-            if message.error() is not None:
-                if not self._is_end(message):
-                    continue
-            elif partition in ends and offset < ends[partition]:
-                wanted.setdefault(partition, []).append(message)
-                offset += 1
-            reached[partition] = offset
-        yield from wanted.items()
+        partition: Any  # the library types it as optional, for messages that were never sent
+        for partition, some in groupby(messages, Message.partition):
+            run = list(some)
+            if failed:
+                run = self._without_events(run, reached)
+            if not run:
+                continue
+            # The end of the log may lie behind the last record: transaction markers.
+            reached[partition] = max(reached.get(partition, 0), run[-1].offset() + 1)
+            if partition in ends:
+                yield from _batch(partition, run, ends[partition])
         for partition, offset in reached.items():
             if partition in ends and offset >= ends[partition]:
                 del ends[partition]
                 # Not pause(): a paused partition stays paused when a later read assigns it again.
                 self._consumer.incremental_unassign([TopicPartition(self.topic, partition)])
+
+    def _without_events(self, run: list[Any], reached: dict[int, int]) -> list[Any]:
+        """The records among messages of one Kafka partition; notes where the end of the log was reached."""
+        records = []
+        for message in run:
+            if message.error() is None:
+                records.append(message)
+            elif self._is_end(message):
+                reached[message.partition()] = message.offset()
+        return records
 
     def _is_end(self, message: Any) -> bool:
         """Whether the event is the end of the log; raises KafkaError for errors that waiting does not heal."""
@@ -174,3 +187,16 @@ class TopicReader:
                 f"Kafka did not {what} {self.topic}: {e.args[0].str()}.",
                 "Are the brokers of the connection ticklake_kafka up? broker_health tells.",
             ) from e
+
+
+def _batch(partition: int, run: list[Any], end: int) -> Iterator[Batch]:
+    """The records before ``end`` of a run of one Kafka partition, if there are any, as a batch."""
+    offsets: Sequence[Any] = list(map(Message.offset, run))
+    if offsets[-1] >= end:
+        run = run[: bisect_left(offsets, end)]
+        offsets = offsets[: len(run)]
+    if not run:
+        return
+    if offsets[-1] - offsets[0] == len(run) - 1:
+        offsets = range(offsets[0], offsets[-1] + 1)
+    yield Batch(partition, run, list(map(Message.value, run)), offsets, [ms for _, ms in map(Message.timestamp, run)])

@@ -1,18 +1,24 @@
-"""Rows of one slice become gzip objects: cut at a fixed uncompressed size in offset order, so always the same way."""
+"""Rows of one slice become gzip objects: cut at a fixed uncompressed size in offset order, so always the same way.
+
+The compressor is ISA-L's (`isal`), level 1: four times as fast as zlib's and denser. It gets blocks of a fixed size, whatever
+the batches that Kafka gave, so that nothing but the rows decides the bytes. Which processors agree on them:
+`docs/decisions`.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from isal import isal_zlib
 
 from ticklake.core.slices import Slice
 
 _LEVEL = 1
-# Magic, deflate, no flags (no name), no time, no extra flags, system unknown: nothing in it that differs between runs.
-_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+_GZIP = 16 + isal_zlib.MAX_WBITS  # with gzip's header, which then holds neither a time nor a name, and its trailer
+_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Packed:
 
 
 class Packer:
-    """Packs the lines of one slice. Memory: one object's compressed bytes."""
+    """Packs the lines of one slice. Memory: one object's compressed bytes, and a block."""
 
     def __init__(self, of: Slice, object_bytes: int) -> None:
         """Args: of: the slice; object_bytes: uncompressed size at which an object is closed."""
@@ -39,18 +45,18 @@ class Packer:
         self._object_bytes = object_bytes
         self._open(of.start)
 
-    def add(self, line: bytes, offset: int) -> Packed | None:
-        """Take a line; returns the object that it filled, if it did."""
-        self._size += len(line)
-        self._records += 1
-        self._lines.append(line)
-        if len(self._lines) >= 256:
-            self._compress()
-        if self._size >= self._object_bytes:
-            packed = self._close(offset + 1)
-            self._open(offset + 1)
-            return packed
-        return None
+    def add(self, lines: bytes, offsets: Sequence[int]) -> list[Packed]:
+        """Take lines, one per offset, each ending in a newline; returns the objects that they filled."""
+        if self._size + len(lines) < self._object_bytes:
+            self._take(lines, len(offsets))
+            return []
+        full = []
+        for line, offset in zip(lines.splitlines(keepends=True), offsets, strict=True):
+            self._take(line, 1)
+            if self._size >= self._object_bytes:
+                full.append(self._close(offset + 1))
+                self._open(offset + 1)
+        return full
 
     def finish(self) -> Iterator[Packed]:
         """The last object, reaching to the slice's end; nothing when no line is left for one."""
@@ -61,19 +67,28 @@ class Packer:
         self._start = start
         self._size = 0
         self._records = 0
-        self._crc = 0
-        self._lines: list[bytes] = []
-        self._deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-        self._body = bytearray(_HEADER)
+        self._waiting: list[bytes] = []
+        self._waits = 0
+        self._gzip = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
+        self._body: list[bytes] = []
+
+    def _take(self, lines: bytes, count: int) -> None:
+        self._size += len(lines)
+        self._records += count
+        self._waiting.append(lines)
+        self._waits += len(lines)
+        if self._waits >= _BLOCK:
+            self._compress()
 
     def _compress(self) -> None:
-        block = b"".join(self._lines)
-        self._lines.clear()
-        self._crc = zlib.crc32(block, self._crc)
-        self._body += self._deflate.compress(block)
+        whole = memoryview(b"".join(self._waiting))
+        for i in range(0, len(whole) - _BLOCK + 1, _BLOCK):
+            self._body.append(self._gzip.compress(whole[i : i + _BLOCK]))
+        rest = whole[len(whole) // _BLOCK * _BLOCK :]
+        self._waiting, self._waits = [bytes(rest)], len(rest)
 
     def _close(self, end: int) -> Packed:
-        self._compress()
-        self._body += self._deflate.flush()
-        self._body += self._crc.to_bytes(4, "little") + (self._size & 0xFFFFFFFF).to_bytes(4, "little")
-        return Packed(self._start, end, self._records, bytes(self._body))
+        rest = b"".join(self._waiting)
+        return Packed(
+            self._start, end, self._records, b"".join([*self._body, self._gzip.compress(rest), self._gzip.flush()])
+        )

@@ -230,6 +230,14 @@ def landed_ends(manifests: Sequence[Manifest], contents: Mapping[str, Content]) 
     }
 
 
+def topic(hour: Hour, manifests: Iterable[Manifest], topic_id: str | None) -> Iterator[Finding]:
+    """(e) The hour was landed from the topic that is there now; ids that are not known are not compared."""
+    others = {m.topic_id for m in manifests} - {topic_id, None}
+    if topic_id and others:
+        seen = f"landed from the topic with the id {', '.join(sorted(map(str, others)))}, now it is {topic_id}"
+        yield Finding(Kind.KAFKA, str(hour), seen, _OTHER_TOPIC)
+
+
 def kafka(hour: Hour, landed: Mapping[int, Ends], held: Mapping[int, Ends]) -> Iterator[Finding]:
     """(e) What Kafka still holds at both ends of the hour is what lies in S3.
 
@@ -249,8 +257,7 @@ def kafka(hour: Hour, landed: Mapping[int, Ends], held: Mapping[int, Ends]) -> I
             if there is not None and here != there:
                 said.append(f"its {which} record is {_place(there)}, in S3 it is {_place(here)}")
         if said:
-            remedy = "Was the topic made again, or does ticklake_kafka lead to another cluster? Then land it as another table."
-            yield Finding(Kind.KAFKA, f"{hour} Kafka partition {p}", "; ".join(said), remedy)
+            yield Finding(Kind.KAFKA, f"{hour} Kafka partition {p}", "; ".join(said), _OTHER_TOPIC)
 
 
 def stored(manifests: Iterable[Manifest]) -> Iterator[StoredObject]:
@@ -258,6 +265,9 @@ def stored(manifests: Iterable[Manifest]) -> Iterator[StoredObject]:
     return chain.from_iterable((*m.objects, *m.rejected_objects) for m in manifests)
 
 
+_OTHER_TOPIC = (
+    "Was the topic made again, or does ticklake_kafka lead to another cluster? Then land it as another table."
+)
 _LAND_AGAIN = "Reconcile with `repair` lands it again from Kafka; so does the DAG reland."
 
 

@@ -43,9 +43,11 @@ class Settings:
     aws_landing: str
     aws_catalog: str
     aws_counts: str
+    aws_reconcile: str
     aws_health: str
     kafka_produce: str
     kafka_landing: str
+    kafka_reconcile: str
     kafka_health: str
 
     @classmethod

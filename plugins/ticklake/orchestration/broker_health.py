@@ -29,10 +29,9 @@ def check_brokers(ti: Any = None, outlet_events: Any = None) -> list[dict[str, s
     stream = Stream.from_toml(settings.stream)
 
     def newest_sealed() -> Minute | None:
+        lake = lake_of(settings.aws_health, settings.bucket)
         now = Minute.containing(datetime.now(UTC))
-        manifest = newest_before(
-            lake_of(settings, settings.aws_health), stream.table.name, now, stream.landing.lookback_hours
-        )
+        manifest = newest_before(lake, stream.table.name, now, stream.landing.lookback_hours)
         return manifest.minute if manifest else None
 
     findings = look_at_cluster(ClusterHook(settings.kafka_health).get_conn, stream, newest_sealed)

@@ -44,7 +44,7 @@ class CountHourOperator(BaseOperator):
 
         settings = Settings.from_env()
         hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
-        lake = lake_of(settings, settings.aws_counts)
+        lake = lake_of(settings.aws_counts, settings.bucket)
         catalog = GlueCatalogHook(aws_conn_id=settings.aws_counts).get_conn()  # type: ignore[no-untyped-call]
         if not glue.has_hour(catalog, settings.glue_database, table, hour) and landed_in(lake, table, hour).records:
             self.log.info("The hour %s is not in the catalog yet: waiting for s3_to_catalog.", hour)

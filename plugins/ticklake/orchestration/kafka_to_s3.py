@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import LostOffsetsError
-from ticklake.core.settings import Settings, Stream
 from ticklake.orchestration.assets import LANDED_MINUTES
 from ticklake.orchestration.run_key import minute_of
 
@@ -22,19 +20,11 @@ def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
         AirflowFailException: offsets were lost: the minute is sealed with its loss, a retry would change nothing.
     """
     # Imported here: each of these costs the DAG's parsing tenths of a second.
-    from ticklake.clients.kafka import TopicReader
-    from ticklake.orchestration.cluster_hooks import ClusterHook
-    from ticklake.orchestration.kafka_hooks import ReaderHook
-    from ticklake.orchestration.lake_hook import lake_of
-    from ticklake.stages.kafka_to_s3 import Landing, land
+    from ticklake.orchestration.connections import open_landing
+    from ticklake.stages.kafka_to_s3 import land
 
     minute = minute_of(context)
-    settings = Settings.from_env()
-    stream = Stream.from_toml(settings.stream)
-    lake = lake_of(settings, settings.aws_landing)
-    with closing(TopicReader(ReaderHook(settings.kafka_landing, stream).get_conn, stream.topic.name)) as reader:
-        topic_id = ClusterHook(settings.kafka_landing).get_conn.topic_id(stream.topic.name)
-        landing = Landing(reader, lake, stream, context["run_id"], topic_id)
+    with open_landing(context["run_id"]) as landing:
         try:
             landed = land(landing, minute, datetime.now(UTC), force=bool(context["params"].get("force")))
         except LostOffsetsError as e:

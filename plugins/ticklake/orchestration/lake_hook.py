@@ -10,7 +10,6 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 from ticklake.clients.s3 import Lake, patient
-from ticklake.core.settings import AWS_CONNECTION, Settings
 
 
 class LakeHook(S3Hook):
@@ -22,6 +21,6 @@ class LakeHook(S3Hook):
         return patient(super().config)
 
 
-def lake_of(settings: Settings, connection: str = AWS_CONNECTION) -> Lake:
-    """The bucket, through the AWS connection of that id."""
-    return Lake(LakeHook(aws_conn_id=connection).get_conn(), settings.bucket)
+def lake_of(connection: str, bucket: str) -> Lake:
+    """The bucket, through the Airflow connection of this id."""
+    return Lake(LakeHook(aws_conn_id=connection).get_conn(), bucket)

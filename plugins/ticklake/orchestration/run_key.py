@@ -12,6 +12,7 @@ from typing import Any
 
 from ticklake.core.errors import SettingsError
 from ticklake.core.minute import Hour, Minute
+from ticklake.core.ranges import MinuteRange
 
 
 def minute_of(context: Mapping[str, Any]) -> Minute:
@@ -24,6 +25,22 @@ def hour_of(context: Mapping[str, Any]) -> Hour:
     """The hour of a run: its key, else the hour that it was started in; raises SettingsError."""
     key = _key(context)
     return Hour.parse(key) if key else Hour.containing(_moment(context))
+
+
+def hours_of(context: Mapping[str, Any]) -> tuple[Hour, ...]:
+    """The hours of a run over closed ones: the range in its Params, its key, else the last whole hour before it."""
+    first, last = (context["params"].get(name) for name in ("from", "to"))
+    if first or last:
+        return range_of(first, last).hours
+    key = _key(context)
+    return (Hour.parse(key) if key else Hour.containing(_moment(context)).plus(-1),)
+
+
+def range_of(first: str | None, last: str | None) -> MinuteRange:
+    """The range typed into a Trigger form as Params `from` and `to`; raises SettingsError."""
+    if not first or not last:
+        raise SettingsError(f"from = {first!r} and to = {last!r}: one end of the range is empty.", "Set both.")
+    return MinuteRange.parse(first, last)
 
 
 def _key(context: Mapping[str, Any]) -> str | None:

@@ -206,8 +206,8 @@ def _write(landing: Landing, minute: Minute, slices: tuple[Slice, ...]) -> Writt
         for i in range(0, len(slices), _PARTITIONS_AT_ONCE):
             some = slices[i : i + _PARTITIONS_AT_ONCE]
             writer.begin(some)
-            for partition, records in landing.reader.read(some):
-                writer.take(partition, records)
+            for batch in landing.reader.read(some):
+                writer.take(batch)
             writer.end(some)
         return writer.finish()
     except BaseException:
@@ -266,8 +266,8 @@ def _rewrite(landing: Landing, minute: Minute, stored: StoredObject, low: dict[i
     zones = (RAW,) if stored.key.startswith(f"{RAW}/") else (REJECTED,)
     writer = MinuteWriter(landing.lake, landing.table, minute, object_bytes=2**62, zones=zones)
     writer.begin([offsets])
-    for partition, records in landing.reader.read([offsets]):
-        writer.take(partition, records)
+    for batch in landing.reader.read([offsets]):
+        writer.take(batch)
     writer.end([offsets])
     written = writer.finish()
     again = {o.key: o for o in (*written.objects, *written.rejected_objects)}.get(stored.key)

@@ -7,20 +7,26 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ticklake.clients.s3 import Lake
 from ticklake.core.keys import RAW, REJECTED, ObjectKey
 from ticklake.core.manifest import StoredObject
 from ticklake.core.minute import Minute
 from ticklake.core.objects import Packed, Packer
-from ticklake.core.records import Record, Splicer, UnfitError, rejected_line
+from ticklake.core.records import Batch, Splicer, UnfitError, rejected_line
 from ticklake.core.slices import Slice
 
 log = logging.getLogger(__name__)
 
 _UPLOADS_AT_ONCE = 4
 _PROGRESS_SECONDS = 10.0
+# A second thread gains only when it is woken for milliseconds of work: about a thousand records, not one.
+_LINES_AT_ONCE = 1 << 20  # bytes
+_PACKS_AT_ONCE = 4
+_ONE_BY_ONE = 16  # records
+
+_Parts = list[tuple[bytes, Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,21 @@ class Written:
     late: int
 
 
+@dataclass
+class _Lines:
+    """Lines that wait to be packed, with their offsets, and who packs them."""
+
+    packer: Packer
+    parts: _Parts = field(default_factory=list)
+    size: int = 0
+
+
 class MinuteWriter:
     """Takes a minute's records, slice by slice or mixed, and stores them.
 
-    An object is uploaded when it is closed, since its key names its end; uploads go on while the next object fills.
-    Memory: one compressed object per open slice and a few on their way.
+    Rows are made in the caller's thread, packed in a second one (compression and checksums leave Python's lock alone),
+    uploaded in a few more. An object is uploaded when it is closed, since its key names its end.
+    Memory: one compressed object and a block of rows per open slice, a few of both on their way.
     """
 
     def __init__(
@@ -52,8 +68,10 @@ class MinuteWriter:
         self._object_bytes = object_bytes
         self._zones = zones
         self._splicer = Splicer()
-        self._open: dict[tuple[str, int], Packer] = {}
-        self._pool = ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="upload")
+        self._open: dict[tuple[str, int], _Lines] = {}
+        self._packer = ThreadPoolExecutor(1, thread_name_prefix="pack")
+        self._packing: deque[Future[None]] = deque()
+        self._uploader = ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="upload")
         self._uploads: deque[Future[None]] = deque()
         self._stored: dict[str, list[StoredObject]] = {RAW: [], REJECTED: []}
         self._min: int | None = None
@@ -65,38 +83,28 @@ class MinuteWriter:
         """Open these slices; their records may come from now on."""
         for s in slices:
             for zone in (RAW, REJECTED):
-                self._open[zone, s.partition] = Packer(s, self._object_bytes)
+                self._open[zone, s.partition] = _Lines(Packer(s, self._object_bytes))
 
-    def take(self, partition: int, records: Sequence[Record]) -> None:
-        """Write records of one slice, in offset order."""
-        rows, rejected, row = self._open[RAW, partition], self._open[REJECTED, partition], self._splicer.row
-        for record in records:
-            offset = record.offset()
-            timestamp = record.timestamp()[1]
-            self._see(timestamp)
-            try:
-                full = rows.add(row(record.value(), partition, offset, timestamp), offset)
-                zone = RAW
-            except UnfitError as unfit:
-                full = rejected.add(rejected_line(record, partition, timestamp, str(unfit)), offset)
-                zone = REJECTED
-            if full:
-                self._store(zone, partition, full)
-        self._taken += len(records)
+    def take(self, batch: Batch) -> None:
+        """Write the next records of one slice."""
+        self._see(batch.timestamps)
+        self._rows(batch)
+        self._taken += len(batch)
         self._tell()
 
     def end(self, slices: Iterable[Slice]) -> None:
         """Close these slices: all of their records have come."""
         for s in slices:
             for zone in (RAW, REJECTED):
-                for last in self._open.pop((zone, s.partition)).finish():
-                    self._store(zone, s.partition, last)
+                self._pack(zone, s.partition, self._open.pop((zone, s.partition)), last=True)
 
     def finish(self) -> Written:
         """Wait for the uploads; raises LakeError when one failed."""
-        while self._uploads:
-            self._uploads.popleft().result()
-        self._pool.shutdown()
+        for waiting in (self._packing, self._uploads):
+            while waiting:
+                waiting.popleft().result()
+        self._packer.shutdown()
+        self._uploader.shutdown()
         return Written(
             tuple(sorted(self._stored[RAW])),
             tuple(sorted(self._stored[REJECTED])),
@@ -107,20 +115,62 @@ class MinuteWriter:
         )
 
     def abandon(self) -> None:
-        """Stop uploading after an error; what is written already names its content and harms nothing."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Stop after an error; what is written already names its content and harms nothing."""
+        self._packer.shutdown(wait=True, cancel_futures=True)
+        self._uploader.shutdown(wait=True, cancel_futures=True)
 
-    def _see(self, timestamp: int) -> None:
-        if self._min is None or self._max is None:
-            self._min = self._max = timestamp
-        elif timestamp > self._max:
-            self._max = timestamp
-        elif timestamp < self._min:
-            self._min = timestamp
-        if timestamp >= self._minute.end_ms:
-            self._early += 1
-        elif timestamp < self._minute.start_ms:
-            self._late += 1
+    def _see(self, timestamps: Sequence[int]) -> None:
+        first, last = min(timestamps), max(timestamps)
+        self._min = first if self._min is None else min(self._min, first)
+        self._max = last if self._max is None else max(self._max, last)
+        if last >= self._minute.end_ms:
+            self._early += sum(t >= self._minute.end_ms for t in timestamps)
+        if first < self._minute.start_ms:
+            self._late += sum(t < self._minute.start_ms for t in timestamps)
+
+    def _rows(self, batch: Batch) -> None:
+        """All at once where that is proven to be right, else half by half, at last one by one."""
+        rows = self._splicer.rows(batch)
+        if rows is not None:
+            self._add(RAW, batch.partition, rows, batch.offsets)
+        elif len(batch) > _ONE_BY_ONE:
+            half = len(batch) // 2
+            self._rows(batch.part(0, half))
+            self._rows(batch.part(half, len(batch)))
+        else:
+            self._one_by_one(batch)
+
+    def _one_by_one(self, batch: Batch) -> None:
+        p = batch.partition
+        for record, value, offset, time_ms in zip(
+            batch.records, batch.values, batch.offsets, batch.timestamps, strict=True
+        ):
+            try:
+                self._add(RAW, p, self._splicer.row(value, p, offset, time_ms), [offset])
+            except UnfitError as unfit:
+                self._add(REJECTED, p, rejected_line(record, p, time_ms, str(unfit)), [offset])
+        self._splicer.learn()
+
+    def _add(self, zone: str, partition: int, lines: bytes, offsets: Sequence[int]) -> None:
+        collected = self._open[zone, partition]
+        collected.parts.append((lines, offsets))
+        collected.size += len(lines)
+        if collected.size >= _LINES_AT_ONCE:
+            self._pack(zone, partition, collected)
+            collected.parts, collected.size = [], 0
+
+    def _pack(self, zone: str, partition: int, lines: _Lines, last: bool = False) -> None:
+        while len(self._packing) >= _PACKS_AT_ONCE:
+            self._packing.popleft().result()
+        self._packing.append(self._packer.submit(self._pack_now, zone, partition, lines.packer, lines.parts, last))
+
+    def _pack_now(self, zone: str, partition: int, packer: Packer, parts: _Parts, last: bool) -> None:
+        for lines, offsets in parts:
+            for packed in packer.add(lines, offsets):
+                self._store(zone, partition, packed)
+        if last:
+            for packed in packer.finish():
+                self._store(zone, partition, packed)
 
     def _store(self, zone: str, partition: int, packed: Packed) -> None:
         if zone not in self._zones:
@@ -132,7 +182,7 @@ class MinuteWriter:
         )
         while len(self._uploads) >= _UPLOADS_AT_ONCE:
             self._uploads.popleft().result()
-        self._uploads.append(self._pool.submit(self._lake.put, key, packed.body, checksum))
+        self._uploads.append(self._uploader.submit(self._lake.put, key, packed.body, checksum))
 
     def _tell(self) -> None:
         if time.monotonic() - self._told >= _PROGRESS_SECONDS:

@@ -91,13 +91,12 @@ class _View:
 
 
 def _look_at(sides: Sides, hours: Sequence[Hour]) -> Iterator[Reconciled]:
-    reader = sides.landing.reader
-    low, high = reader.low(), reader.high()
+    low, high = sides.landing.reader.low(), sides.landing.reader.high()
     with ThreadPoolExecutor(_HOURS_AT_ONCE) as pool, ThreadPoolExecutor(_OBJECTS_AT_ONCE) as readers:
         for i in range(0, len(hours), _HOURS_AT_ONCE):
             for view in pool.map(lambda hour: _look_at_lake(sides, hour, readers), hours[i : i + _HOURS_AT_ONCE]):
                 # Here, and not in the pool: Kafka's client belongs to one thread.
-                found, compared = _look_at_kafka(reader, view, low, high)
+                found, compared = _look_at_kafka(sides.landing, view, low, high)
                 looked = _looked(view, found, compared)
                 _log.info("%s: %d sealed minutes, %d findings", looked.hour, looked.minutes, len(looked.stays))
                 yield looked
@@ -144,7 +143,7 @@ def _read(sides: Sides, key: str) -> Content | None:
 
 
 def _ask(sides: Sides, hour: Hour) -> dict[int, tuple[int, int]] | LakeError | None:
-    """Rows and distinct offsets by Kafka partition as Athena counts them; its failure; None while the hour is not catalogued."""
+    """Rows and distinct offsets by Kafka partition as Athena counts them, or its failure; None: not in the catalog."""
     table = sides.landing.table
     if not glue.has_hour(sides.glue, sides.database, table, hour):
         return None
@@ -157,13 +156,15 @@ def _ask(sides: Sides, hour: Hour) -> dict[int, tuple[int, int]] | LakeError | N
     return {int(r[partition] or 0): (int(r[rows] or 0), int(r[distinct] or 0)) for r in answer.rows}
 
 
-def _look_at_kafka(reader: TopicReader, view: _View, low: Offsets, high: Offsets) -> tuple[tuple[Finding, ...], int]:
+def _look_at_kafka(landing: Landing, view: _View, low: Offsets, high: Offsets) -> tuple[tuple[Finding, ...], int]:
     """Compare the ends of the hour's offsets, as far as Kafka still holds them; also returns in how many partitions."""
+    if other := tuple(rules.topic(view.hour, view.manifests, landing.topic_id)):
+        return other, 0
     if any(f.kind in (Kind.MISSING, Kind.DAMAGED) for f in view.findings):
         return (), 0  # What lies at the ends is not known.
     spans = {p: span for p, span in rules.spans(view.manifests).items() if p in high}
-    firsts = _records_at(reader, {p: start for p, (start, end) in spans.items() if low[p] <= start < high[p]})
-    lasts = _records_at(reader, {p: end - 1 for p, (start, end) in spans.items() if low[p] < end <= high[p]})
+    firsts = _records_at(landing.reader, {p: start for p, (start, end) in spans.items() if low[p] <= start < high[p]})
+    lasts = _records_at(landing.reader, {p: end - 1 for p, (start, end) in spans.items() if low[p] < end <= high[p]})
     held = {p: Ends(firsts.get(p), lasts.get(p), high[p]) for p in spans}
     found = tuple(rules.kafka(view.hour, rules.landed_ends(view.manifests, view.contents), held))
     return found, len(firsts.keys() | lasts.keys())
@@ -172,9 +173,8 @@ def _look_at_kafka(reader: TopicReader, view: _View, low: Offsets, high: Offsets
 def _records_at(reader: TopicReader, offsets: Mapping[int, int]) -> dict[int, Place]:
     """The records at these offsets, one per Kafka partition; absent where there is none (compaction, a marker)."""
     found: dict[int, Place] = {}
-    for partition, records in reader.read([Slice(p, offset, offset + 1) for p, offset in offsets.items()]):
-        for record in records:
-            found[partition] = (record.offset(), record.timestamp()[1])
+    for batch in reader.read([Slice(p, offset, offset + 1) for p, offset in offsets.items()]):
+        found[batch.partition] = (batch.offsets[-1], batch.timestamps[-1])
     return found
 
 

@@ -1,0 +1,74 @@
+"""Lands one minute, in a process of its own: time and memory are those of the task. Prints a line of JSON.
+
+The stage is called as Airflow's task does; only the connections come from the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks._common import Run, measured
+
+
+def run(**settings: Any) -> tuple[Run, dict[str, Any]]:
+    """Land a minute in a child process: ``bootstrap``, ``endpoint``, ``bucket``, ``topic``, ``minute`` (key), ``times``.
+
+    Returns the run (CPU and memory of the whole process) and what it printed.
+    """
+    whole, text = measured([sys.executable, "-m", "benchmarks._land_once", json.dumps(settings)], 1)
+    told: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return Run(max(told["records"], 1), told["seconds"][0], whole.cpu_seconds, whole.peak_mib), told
+
+
+def main() -> None:
+    """The child."""
+    import boto3
+    from botocore.config import Config
+    from confluent_kafka import Consumer
+
+    from local.stack import AWS_LOGIN
+    from ticklake.clients.kafka import READER_CONFIG, TopicReader
+    from ticklake.clients.kafka_admin import KafkaAdmin
+    from ticklake.clients.s3 import Lake
+    from ticklake.core.minute import Minute
+    from ticklake.core.settings import Landing as LandingSettings
+    from ticklake.core.settings import Stream, Table, Topic
+    from ticklake.stages.kafka_to_s3 import Landing, land
+
+    asked = json.loads(sys.argv[1])
+    topic = asked["topic"]
+    stream = Stream(Topic(topic, 1, 1, 1, 168), Table("ticks", "Index"), LandingSettings(f"g-{topic}", 64, 168, 1440))
+    client = boto3.client(
+        "s3", endpoint_url=asked["endpoint"], **AWS_LOGIN, config=Config(retries={"mode": "standard"})
+    )
+    lake = Lake(client, asked["bucket"])
+    config = {"bootstrap.servers": asked["bootstrap"], **READER_CONFIG, "group.id": stream.landing.group}
+    seconds, manifests = [], []
+    topic_id = KafkaAdmin({"bootstrap.servers": asked["bootstrap"]}).topic_id(topic)
+    with closing(TopicReader(Consumer(config), topic)) as reader:
+        for _ in range(asked.get("times", 1)):
+            began = time.monotonic()
+            landed = land(
+                Landing(reader, lake, stream, "bench", topic_id), Minute.parse(asked["minute"]), datetime.now(UTC)
+            )
+            seconds.append(time.monotonic() - began)
+            manifests.append(landed.manifests)
+    first = manifests[0]
+    told = {
+        "records": sum(m.records for m in first),
+        "rejected": sum(m.rejected for m in first),
+        "minutes": len(first),
+        "objects": sum(len(m.objects) for m in first),
+        "bytes": sum(o.bytes for m in first for o in m.objects),
+        "seconds": seconds,
+    }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

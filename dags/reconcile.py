@@ -1,0 +1,46 @@
+"""
+### Does every side say the same of an hour that is over?
+
+Runs ten minutes after each hour, with the hour as its partition key (`2026-11-22T10`, UTC). Kafka, the manifests, the objects
+and Athena are compared: consecutive manifests touch; the objects in S3 are exactly those of the manifests, byte for byte, with
+as many lines; Athena counts as many rows, each Kafka offset once; what Kafka still holds at both ends is what lies in S3.
+
+What differs stands as a table in the task's log, in the XCom `findings`, and under `reconciled/<table>/dt=…/hr=….json`. An
+object that no manifest lists is moved to `quarantine/`, a missing or damaged one is landed again, an hour that Athena does not
+see is crawled. A difference that stays fails the task and names its remedy. The kinds of findings: `docs/reconcile.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import CronPartitionTimetable, dag, task
+
+from ticklake.core.minute import HOUR_FORMAT
+from ticklake.orchestration.assets import RECONCILED_HOURS
+from ticklake.orchestration.reconcile import PARAMS
+
+
+@dag(
+    # Ten minutes past each hour, for the hour before: its last minute is landed, its crawl is over.
+    schedule=CronPartitionTimetable("10 * * * *", timezone="UTC", run_offset=-1, key_format=HOUR_FORMAT),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=2,
+    default_args={"owner": "ticklake", "retries": 3, "retry_delay": timedelta(minutes=2)},
+    tags=["ticklake", "proof"],
+    doc_md=__doc__,
+    params=PARAMS,
+)
+def reconcile() -> None:
+    @task(outlets=[RECONCILED_HOURS])
+    def compare_and_repair(**context: Any) -> dict[str, Any]:
+        from ticklake.orchestration.reconcile import reconcile_hours
+
+        return reconcile_hours(context)
+
+    compare_and_repair()
+
+
+reconcile()

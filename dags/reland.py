@@ -1,0 +1,53 @@
+"""
+### Lands or verifies a range of minutes or hours, in one task an hour
+
+The Trigger form takes both ends of the range, each a minute (`2026-11-22T10:05`) or an hour (`2026-11-22T10`, all its
+minutes), UTC, both included. A day is 24 tasks, not 1,440 runs. Each goes over its minutes, oldest first, by the rules of
+`kafka_to_s3`:
+
+- a minute that is not sealed is landed from Kafka and sealed, between its neighbours without gap or overlap;
+- of a sealed minute each object is looked at, and a missing or damaged one written again from the same offsets, to the same
+  bytes. So a deleted `dt=…/hr=…` folder of `raw/` or `rejected/` comes back, as long as Kafka has its offsets;
+- offsets that Kafka no longer has are named; the other minutes are landed all the same, and the task fails.
+
+Every minute that is sealed is announced, so its hour is counted again.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import dag, task
+
+from ticklake.orchestration.assets import LANDED_MINUTES
+from ticklake.orchestration.reland import PARAMS
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    default_args={"owner": "ticklake", "retries": 3, "retry_delay": timedelta(seconds=15)},
+    tags=["ticklake", "stream"],
+    doc_md=__doc__,
+    params=PARAMS,
+)
+def reland() -> None:
+    @task
+    def hours(**context: Any) -> list[str]:
+        from ticklake.orchestration.reland import hours_of_range
+
+        return hours_of_range(context)
+
+    # Few at a time: the live minute comes first, and an hour's first minute may have to catch up what lies before it.
+    @task(outlets=[LANDED_MINUTES], max_active_tis_per_dagrun=2)
+    def land_hour(hour: str, **context: Any) -> dict[str, Any]:
+        from ticklake.orchestration.reland import reland_hour
+
+        return reland_hour(context, hour)
+
+    land_hour.expand(hour=hours())
+
+
+reland()
