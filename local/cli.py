@@ -185,6 +185,12 @@ def _bench(home: Home, options: Namespace) -> int:
     return run_benchmark(home, options.name, options.rest)
 
 
+def _aws(home: Home, options: Namespace) -> int:
+    from local.aws_deploy import run
+
+    return run(options)
+
+
 _COMMANDS = (
     Command(
         "up",
@@ -300,6 +306,37 @@ _COMMANDS = (
         environment="dev",
         installs=True,
         beside=("aws",),
+    ),
+    Command(
+        "aws",
+        "the pipeline's stack on AWS: deploy, outputs, destroy",
+        _aws,
+        options=(
+            _option("what", choices=["deploy", "outputs", "destroy"], help="every change is shown and asked for first"),
+            _option("--stack", default="ticklake", metavar="NAME", help="the stack's name (default ticklake)"),
+            _option("--profile", metavar="NAME", help="profile of ~/.aws/config"),
+            _option("--region", metavar="NAME", help="AWS region (default: the profile's)"),
+            _option("--endpoint", metavar="URL", help="another endpoint than AWS's, such as the stand-in's"),
+            _option(
+                "--parameter",
+                action="append",
+                default=[],
+                metavar="NAME=VALUE",
+                help="deploy: a parameter of include/aws/stack.yaml; may be repeated; those left out stay as they are",
+            ),
+            _option("--env", action="store_true", help="outputs: as the environment of Airflow"),
+            _option("--keep-data", action="store_true", help="destroy: leave the bucket with its data"),
+            _option("--delete-data", action="store_true", help="destroy: delete the bucket with all that is in it"),
+            _option("--yes", action="store_true", help="ask nothing"),
+        ),
+        examples=(
+            ("aws deploy --region us-east-1", "shows what it would make, and asks"),
+            ("aws deploy --parameter ResultsDays=7", "a change"),
+            ("aws outputs --env", "what Airflow must know"),
+            ("aws destroy --keep-data", "all but the bucket"),
+        ),
+        exit_codes="0 done or nothing to do; 1 it failed and says why, or the answer was no",
+        installs=True,
     ),
     Command(
         "compose",
