@@ -131,8 +131,9 @@ class TopicReader:
         for partition, offset in reached.items():
             if partition in ends and offset >= ends[partition]:
                 del ends[partition]
-                # Not pause(): a paused partition stays paused when a later read assigns it again.
-                self._consumer.incremental_unassign([TopicPartition(self.topic, partition)])
+                if ends:
+                    # Not pause(): a paused partition stays paused when a later read assigns it again.
+                    self._consumer.incremental_unassign([TopicPartition(self.topic, partition)])
 
     def _without_events(self, run: list[Any], reached: dict[int, int]) -> list[Any]:
         """The records among messages of one Kafka partition; notes where the end of the log was reached."""
