@@ -238,6 +238,19 @@ def test_leftovers_of_a_killed_attempt_are_removed_after_sealing(landing: Landin
     assert neighbour in keys(landing.lake)
 
 
+@pytest.mark.parametrize("healed_by", [MINUTE, MINUTE.plus(1)])
+def test_leftovers_that_came_after_the_seal_are_removed_by_the_next_run_of_this_or_the_next_minute(
+    landing: Landing, topic: TestTopic, healed_by: Minute
+) -> None:
+    topic.send(*ticks(2))
+    land(landing, MINUTE, NOW)
+    leftover = f"{minute_prefix('raw', landing.table, MINUTE)}p00000-{0:020d}-{1:020d}.jsonl.gz"
+    landing.lake.put(leftover, gzip.compress(b""))
+    land(landing, healed_by, NOW)
+    assert leftover not in keys(landing.lake)
+    assert set(offsets(landing.lake).values()) == {1}
+
+
 def test_a_run_that_fails_before_the_seal_leaves_a_minute_that_the_next_run_lands(
     landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
