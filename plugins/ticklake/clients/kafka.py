@@ -30,11 +30,11 @@ READER_CONFIG: dict[str, Any] = {
     "enable.partition.eof": True,
     "isolation.level": "read_committed",
     "check.crcs": True,
-    # Speed against memory: do not sit out a second when the queue was full once, and bound that queue.
+    # Speed against memory: do not sit out a second when the queue was full once, and bound that queue (one a partition).
     "fetch.queue.backoff.ms": 5,
     "fetch.wait.max.ms": 50,
     "fetch.message.max.bytes": 4_000_000,
-    "queued.max.messages.kbytes": 16_384,
+    "queued.max.messages.kbytes": 8_192,
 }
 
 _CALL_SECONDS = 20.0

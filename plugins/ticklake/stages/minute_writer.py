@@ -19,7 +19,7 @@ from ticklake.core.slices import Slice
 
 log = logging.getLogger(__name__)
 
-_UPLOADS_AT_ONCE = 4
+_UPLOADS_AT_ONCE = 3
 _PROGRESS_SECONDS = 10.0
 # A second thread gains only when it is woken for milliseconds of work: about a thousand records, not one.
 _LINES_AT_ONCE = 1 << 20  # bytes
