@@ -141,6 +141,13 @@ def _verify(home: Home, options: Namespace) -> int:
     return run(Stack(home), options.first, options.last, as_json=options.json)
 
 
+def _redrive(home: Home, options: Namespace) -> int:
+    from local.redrive import run
+    from local.stack import Stack
+
+    return run(Stack(home), options.first, options.last, options.reason, options.all, options.dry_run)
+
+
 def _airflow(home: Home, options: Namespace) -> int:
     from local.airflow import run_cli
     from local.stack import Stack
@@ -183,6 +190,12 @@ def _bench(home: Home, options: Namespace) -> int:
     from local.checks import run_benchmark
 
     return run_benchmark(home, options.name, options.rest)
+
+
+def _aws(home: Home, options: Namespace) -> int:
+    from local.aws_deploy import run
+
+    return run(options)
 
 
 _COMMANDS = (
@@ -234,6 +247,25 @@ _COMMANDS = (
         ),
         examples=(("verify", ""), ("verify --from 2026-11-22T10:00 --to 2026-11-22T10:59", "one hour")),
         exit_codes="0 all agree; 1 they do not, or a part is down",
+    ),
+    Command(
+        "redrive",
+        "produce rejected records to the topic again, each once",
+        _redrive,
+        options=(
+            _option(
+                "--from", dest="first", metavar="MINUTE", required=True, help="oldest minute, e.g. 2026-11-22T10:05"
+            ),
+            _option("--to", dest="last", metavar="MINUTE", required=True, help="newest minute"),
+            _option("--reason", default="", help="only this kind, e.g. 'reserved column' (see docs/records.md)"),
+            _option("--all", action="store_true", help="also those that today's rules would reject again"),
+            _option("--dry-run", action="store_true", help="only tell what would be sent and what would not"),
+        ),
+        examples=(
+            ("redrive --from 2026-11-22T10:00 --to 2026-11-22T10:59 --dry-run", "how many, by reason"),
+            ("redrive --from 2026-11-22T10:00 --to 2026-11-22T10:59 --reason 'not a column name'", ""),
+        ),
+        exit_codes="0 done, also when there was nothing to send; 1 it failed and says why: run it again",
     ),
     Command(
         "sql",
@@ -300,6 +332,37 @@ _COMMANDS = (
         environment="dev",
         installs=True,
         beside=("aws",),
+    ),
+    Command(
+        "aws",
+        "the pipeline's stack on AWS: deploy, outputs, destroy",
+        _aws,
+        options=(
+            _option("what", choices=["deploy", "outputs", "destroy"], help="every change is shown and asked for first"),
+            _option("--stack", default="ticklake", metavar="NAME", help="the stack's name (default ticklake)"),
+            _option("--profile", metavar="NAME", help="profile of ~/.aws/config"),
+            _option("--region", metavar="NAME", help="AWS region (default: the profile's)"),
+            _option("--endpoint", metavar="URL", help="another endpoint than AWS's, such as the stand-in's"),
+            _option(
+                "--parameter",
+                action="append",
+                default=[],
+                metavar="NAME=VALUE",
+                help="deploy: a parameter of include/aws/stack.yaml; may be repeated; those left out stay as they are",
+            ),
+            _option("--env", action="store_true", help="outputs: as the environment of Airflow"),
+            _option("--keep-data", action="store_true", help="destroy: leave the bucket with its data"),
+            _option("--delete-data", action="store_true", help="destroy: delete the bucket with all that is in it"),
+            _option("--yes", action="store_true", help="ask nothing"),
+        ),
+        examples=(
+            ("aws deploy --region us-east-1", "shows what it would make, and asks"),
+            ("aws deploy --parameter ResultsDays=7", "a change"),
+            ("aws outputs --env", "what Airflow must know"),
+            ("aws destroy --keep-data", "all but the bucket"),
+        ),
+        exit_codes="0 done or nothing to do; 1 it failed and says why, or the answer was no",
+        installs=True,
     ),
     Command(
         "compose",

@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +19,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 KINDS = ("500", "503 SlowDown", "reset", "stall", "truncated answer", "answer lost")
+# Refusals that last: the client does not try them again, the task does.
+REFUSALS = ("403 ExpiredToken", "403 AccessDenied", "301 PermanentRedirect")
+ANY = "any"
 OPERATIONS = ("object put", "manifest put", "origin put", "head", "list", "get", "delete")
 _ZONES = {"raw": "object put", "rejected": "object put", "manifests": "manifest put", "origins": "origin put"}
 
@@ -34,7 +37,7 @@ class Fault:
 
 
 class FaultyS3(ThreadingHTTPServer):
-    """The proxy; ``arm`` sets a fault, ``hits`` counts how often it struck, ``seen`` the operations that came."""
+    """The proxy; ``arm`` sets a fault, ``hits`` counts how often it struck; ``watch`` is told of each request."""
 
     daemon_threads = True
     block_on_close = False
@@ -54,14 +57,14 @@ class FaultyS3(ThreadingHTTPServer):
             self._fault = fault
             self.hits = self.passed = 0
             self.first_hit = 0.0
-            self.seen: dict[str, int] = {}
+            self.requests = 0
+            self.watch: Callable[[int, str], None] | None = None
 
     def strikes(self, operation: str) -> str | None:
         """The kind of fault that this request meets."""
         with self._lock:
-            self.seen[operation] = self.seen.get(operation, 0) + 1
             fault = self._fault
-            if fault is None or fault.operation != operation or self.hits >= fault.times:
+            if fault is None or fault.operation not in (ANY, operation) or self.hits >= fault.times:
                 return None
             if self.passed < fault.skip:
                 self.passed += 1
@@ -69,6 +72,16 @@ class FaultyS3(ThreadingHTTPServer):
             self.hits += 1
             self.first_hit = self.first_hit or time.monotonic()
             return fault.kind
+
+    def tell(self, when: str, number: int = 0) -> int:
+        """Tell the watch of a request, ``before`` or ``after`` S3 has it: requests count from 1."""
+        if not number:
+            with self._lock:
+                self.requests += 1
+                number = self.requests
+        if self.watch is not None:
+            self.watch(number, when)
+        return number
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is no news."""
@@ -91,15 +104,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass(self) -> None:
         body = self._body()
+        number = self.server.tell("before")
         kind = self.server.strikes(_operation(self.command, self.path))
         if kind == "stall":
             time.sleep(self.server.stall_seconds)
         if kind in ("stall", "reset"):
             self._reset()
-        elif kind in ("500", "503 SlowDown"):
-            self._refuse(int(kind[:3]))
+        elif kind is not None and kind[:3].isdigit():
+            self._refuse(int(kind[:3]), kind[4:] or "InternalError")
         else:
             status, headers, answer = self._ask(body)
+            self.server.tell("after", number)
             if kind == "answer lost":
                 self._reset()
             else:
@@ -152,8 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         if cut:
             self._reset(gently=True)
 
-    def _refuse(self, status: int) -> None:
-        code = {500: "InternalError", 503: "SlowDown"}[status]
+    def _refuse(self, status: int, code: str) -> None:
         body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>Fault.</Message></Error>".encode()
         self._answer(status, [("Content-Type", "application/xml")], b"" if self.command == "HEAD" else body, cut=False)
 

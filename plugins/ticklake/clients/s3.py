@@ -18,6 +18,7 @@ from ticklake.core.errors import LakeError
 
 _DELETE_AT_ONCE = 1000
 _CHUNK = 256 * 1024
+_BROKEN_PAUSES = (0.1, 0.5, 2.0)  # seconds
 _CONFLICT_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds
 
 
@@ -62,15 +63,25 @@ class Lake:
 
     def get(self, key: str) -> bytes | None:
         """The object's bytes; None when there is none."""
-        try:
-            body: bytes = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        except ClientError as e:
-            if _code(e) in {"NoSuchKey", "404"}:
-                return None
-            raise self._error("read", key, e) from e
-        except BotoCoreError as e:
-            raise self._error("read", key, e) from e
-        return body
+        for pause in (*_BROKEN_PAUSES, None):
+            try:
+                answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            except ClientError as e:
+                if _code(e) in {"NoSuchKey", "404"}:
+                    return None
+                raise self._error("read", key, e) from e
+            except BotoCoreError as e:
+                raise self._error("read", key, e) from e
+            try:
+                body: bytes = answer["Body"].read()
+            except BotoCoreError as e:
+                # It broke off amid the body, where boto3 no longer tries again.
+                if pause is None:
+                    raise self._error("read", key, e) from e
+                time.sleep(pause)
+            else:
+                return body
+        raise AssertionError("the last round returns or raises")
 
     def stream(self, key: str) -> Iterator[bytes] | None:
         """The object's bytes in chunks of 256 KiB, so that its size does not matter; None when there is none."""
