@@ -60,7 +60,7 @@ def redrive_records(context: Mapping[str, Any]) -> dict[str, Any]:
     settings = Settings.from_env()
     stream = Stream.from_toml(settings.stream)
     lake = Lake(S3Hook(aws_conn_id=AWS_CONNECTION).get_conn(), settings.bucket)
-    with closing(TopicReader(ReaderHook(stream).get_conn, stream.topic.name)) as reader:
+    with closing(TopicReader(ReaderHook(KAFKA_CONNECTION, stream).get_conn, stream.topic.name)) as reader:
         return redrive(
             lake, reader, stream, lambda name: TransactionalProducerHook(KAFKA_CONNECTION, name).get_conn, wanted
         ).to_dict()

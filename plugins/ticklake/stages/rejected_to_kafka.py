@@ -204,8 +204,8 @@ class _Run:
         log.info("A redrive ended early: reading partition %d, offsets %d to %d", partition, marker.since, high)
         places = {b"%d/%d" % (partition, offset): offset for offset in marker.pending}
         sent: set[int] = set()
-        for _, records in self._reader.read([Slice(partition, marker.since, high)]):
-            sent |= {places[place] for record in records for place in _places(record) if place in places}
+        for batch in self._reader.read([Slice(partition, marker.since, high)]):
+            sent |= {places[place] for record in batch.records for place in _places(record) if place in places}
         settled = marker.settle(sent, marker.pending - sent)
         if self._sender is not None:
             self._remember(key, lambda m: m.settle(sent, marker.pending - sent))
