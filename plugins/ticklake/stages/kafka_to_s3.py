@@ -30,7 +30,7 @@ from ticklake.stages.sealed import agreed_origin, manifest_of, newest_before, ol
 
 log = logging.getLogger(__name__)
 
-# Of each partition a packed object is in memory (about 20 MB of 64), so this many bound it more than they speed it up.
+# Of each partition librdkafka queues some megabytes: more of them at once cost memory and gain nothing on one process.
 _PARTITIONS_AT_ONCE = 4
 _HEADS_AT_ONCE = 8
 _COMMIT_SECONDS = 5.0
