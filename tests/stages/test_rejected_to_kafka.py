@@ -55,9 +55,8 @@ def messages(topic: TestTopic) -> Iterator[Message]:
     """All committed records: partition, key, value, headers."""
     with closing(topic.reader()) as reader:
         for batch in reader.read([Slice(p, 0, end) for p, end in reader.high().items()]):
-            partition, some = batch.partition, batch.records
-            for m in some:
-                yield partition, m.key(), m.value(), m.headers() or []
+            for m in batch.records:
+                yield batch.partition, m.key(), m.value(), m.headers() or []
 
 
 def redriven(topic: TestTopic) -> Counter[bytes]:
@@ -87,7 +86,7 @@ def test_a_record_that_was_rejected_and_fits_today_is_sent_as_it_was_and_becomes
     assert other[2] == b'{"b":2}'
     # It lies in the minute in which it came, and is a row by today's rules.
     with closing(topic.reader()) as reader:
-        [[message]] = [batch.records for batch in reader.read([Slice(2, 2, 3)])]
+        [message] = [record for batch in reader.read([Slice(2, 2, 3)]) for record in batch.records]
     came = Minute.containing(datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC))
     anew = replace(landing, stream=replace(topic.stream, table=Table("anew", "Index")))
     [manifest] = land(anew, came, NOW).manifests

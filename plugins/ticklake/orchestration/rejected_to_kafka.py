@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import SettingsError
 from ticklake.core.minute import Minute
-from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION, Settings, Stream
+from ticklake.core.settings import Settings, Stream
 
 _MINUTE = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$"
 PARAMS = {
@@ -38,12 +38,10 @@ PARAMS = {
 def redrive_records(context: Mapping[str, Any]) -> dict[str, Any]:
     """Produce rejected records of the run's Params again; returns counts by reason. Wrong Params fail without retries."""
     # Imported here: each of these costs the DAG's parsing tenths of a second.
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
     from ticklake.clients.kafka import TopicReader
-    from ticklake.clients.s3 import Lake
     from ticklake.orchestration.cluster_hooks import TransactionalProducerHook
     from ticklake.orchestration.kafka_hooks import ReaderHook
+    from ticklake.orchestration.lake_hook import lake_of
     from ticklake.stages.rejected_to_kafka import Wanted, redrive
 
     params = context["params"]
@@ -59,8 +57,8 @@ def redrive_records(context: Mapping[str, Any]) -> dict[str, Any]:
         raise AirflowFailException(str(e)) from e
     settings = Settings.from_env()
     stream = Stream.from_toml(settings.stream)
-    lake = Lake(S3Hook(aws_conn_id=AWS_CONNECTION).get_conn(), settings.bucket)
-    with closing(TopicReader(ReaderHook(KAFKA_CONNECTION, stream).get_conn, stream.topic.name)) as reader:
+    lake = lake_of(settings.aws_redrive, settings.bucket)
+    with closing(TopicReader(ReaderHook(settings.kafka_redrive, stream).get_conn, stream.topic.name)) as reader:
         return redrive(
-            lake, reader, stream, lambda name: TransactionalProducerHook(KAFKA_CONNECTION, name).get_conn, wanted
+            lake, reader, stream, lambda name: TransactionalProducerHook(settings.kafka_redrive, name).get_conn, wanted
         ).to_dict()
