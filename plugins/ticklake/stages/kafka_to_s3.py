@@ -30,7 +30,8 @@ from ticklake.stages.sealed import agreed_origin, manifest_of, newest_before, ol
 
 log = logging.getLogger(__name__)
 
-_PARTITIONS_AT_ONCE = 8
+# Of each partition librdkafka queues some megabytes: more of them at once cost memory and gain nothing on one process.
+_PARTITIONS_AT_ONCE = 4
 _HEADS_AT_ONCE = 8
 _COMMIT_SECONDS = 5.0
 
