@@ -60,6 +60,14 @@ def run_compose_checks(home: Home, pytest_arguments: Sequence[str]) -> int:
     return subprocess.call(command, cwd=PROJECT, env=_environment(home))
 
 
+def run_mwaa_checks(home: Home, pytest_arguments: Sequence[str]) -> int:
+    """The bundle's tests with the versions of Amazon MWAA's image, which are installed for it."""
+    environments.prepare(home, ["mwaa"])
+    environment = {**_environment(home), "TICKLAKE_MWAA_PYTHON": str(environments.python(home, "mwaa"))}
+    command = [sys.executable, "-m", "pytest", "tests/local/test_bundle.py", *pytest_arguments]
+    return subprocess.call(command, cwd=PROJECT, env=environment)
+
+
 def run_benchmark(home: Home, name: str | None, options: Sequence[str]) -> int:
     """Run ``benchmarks/NAME.py``, or `all`, with options; without a name list them. Returns the first exit code not 0."""
     # `docs` last: it makes the page from what the others have written.
