@@ -1,6 +1,7 @@
 """Redriving on a real broker: every case ends in what the topic holds, as a reader of committed records sees it."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tests.stages.conftest import MINUTE, TestTopic
@@ -51,8 +52,23 @@ def run(topic: TestTopic, lake: Lake) -> Callable[..., Redriven]:
     return run
 
 
+def wait_for_markers(topic: TestTopic) -> None:
+    """The coordinator writes a transaction's markers a moment after it has answered; one left open has none for long."""
+    everything = Consumer(
+        {"bootstrap.servers": topic.bootstrap, "group.id": "g", "isolation.level": "read_uncommitted"}
+    )
+    deadline = time.monotonic() + 5
+    with closing(everything):
+        while time.monotonic() < deadline:
+            ends = topic.end_offsets()
+            if all(everything.get_watermark_offsets(TopicPartition(topic.name, p))[1] == e for p, e in ends.items()):
+                return
+            time.sleep(0.05)
+
+
 def messages(topic: TestTopic) -> Iterator[Message]:
     """All committed records: partition, key, value, headers."""
+    wait_for_markers(topic)
     with closing(topic.reader()) as reader:
         for batch in reader.read([Slice(p, 0, end) for p, end in reader.high().items()]):
             for m in batch.records:
