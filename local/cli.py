@@ -142,6 +142,13 @@ def _verify(home: Home, options: Namespace) -> int:
     return run(Stack(home), options.first, options.last, as_json=options.json)
 
 
+def _redrive(home: Home, options: Namespace) -> int:
+    from local.redrive import run
+    from local.stack import Stack
+
+    return run(Stack(home), options.first, options.last, options.reason, options.all, options.dry_run)
+
+
 def _airflow(home: Home, options: Namespace) -> int:
     from local.airflow import run_cli
     from local.stack import Stack
@@ -249,6 +256,25 @@ _COMMANDS = (
         ),
         examples=(("verify", ""), ("verify --from 2026-11-22T10:00 --to 2026-11-22T10:59", "one hour")),
         exit_codes="0 all agree; 1 they do not, or a part is down",
+    ),
+    Command(
+        "redrive",
+        "produce rejected records to the topic again, each once",
+        _redrive,
+        options=(
+            _option(
+                "--from", dest="first", metavar="MINUTE", required=True, help="oldest minute, e.g. 2026-11-22T10:05"
+            ),
+            _option("--to", dest="last", metavar="MINUTE", required=True, help="newest minute"),
+            _option("--reason", default="", help="only this kind, e.g. 'reserved column' (see docs/records.md)"),
+            _option("--all", action="store_true", help="also those that today's rules would reject again"),
+            _option("--dry-run", action="store_true", help="only tell what would be sent and what would not"),
+        ),
+        examples=(
+            ("redrive --from 2026-11-22T10:00 --to 2026-11-22T10:59 --dry-run", "how many, by reason"),
+            ("redrive --from 2026-11-22T10:00 --to 2026-11-22T10:59 --reason 'not a column name'", ""),
+        ),
+        exit_codes="0 done, also when there was nothing to send; 1 it failed and says why: run it again",
     ),
     Command(
         "sql",

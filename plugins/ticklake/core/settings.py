@@ -44,10 +44,12 @@ class Settings:
     aws_catalog: str
     aws_counts: str
     aws_reconcile: str
+    aws_redrive: str
     aws_health: str
     kafka_produce: str
     kafka_landing: str
     kafka_reconcile: str
+    kafka_redrive: str
     kafka_health: str
 
     @classmethod
