@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,6 @@ from local.stack import Stack
 from local.status import offsets
 from local.up import counts_line, is_proven
 from tests.compose.compose_file import FILE, load, read_env
-from tests.kafka_broker import free_ports
 from ticklake.clients.s3 import Lake
 
 pytestmark = pytest.mark.docker
@@ -77,7 +78,7 @@ class Run:
 @pytest.fixture(scope="module", params=["LocalExecutor", "CeleryExecutor"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """The stack, up and healthy; afterwards nothing of it is left."""
-    home = Home(folder := tmp_path_factory.mktemp("compose"), folder, 20_000 + free_ports(1)[0] % 300 * 100)
+    home = Home(folder := tmp_path_factory.mktemp("compose"), folder, free_port_base())
     text = render(EXAMPLE.read_text(), home)
     if request.param == "CeleryExecutor":
         text = text.replace("=stand-in\n", "=stand-in,celery\n").replace("=LocalExecutor\n", "=CeleryExecutor\n")
@@ -95,6 +96,21 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     left = ["--all", "--filter", f"label=com.docker.compose.project={run.project}", "--quiet"]
     assert subprocess.check_output(["docker", "ps", *left], text=True) == ""
     assert subprocess.check_output(["docker", "volume", "ls", *left[1:]], text=True) == ""
+
+
+def free_port_base() -> int:
+    """A base whose ports are free, below those that the system gives to connections."""
+    start = os.getpid() % 100
+    for base in range(20_000 + start * 100, 32_000, 100):
+        home = Home(Path(), Path(), base)
+        with ExitStack() as stack:
+            try:
+                for port in (home.airflow_port, home.aws_port, *map(home.broker_port, (1, 2, 3))):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    raise RuntimeError("no free ports from 20000 to 32000")
 
 
 def wait_for(reached: Callable[[], bool], seconds: float) -> None:
@@ -119,6 +135,21 @@ def token(run: Run) -> str:
     answered = log_in(run, run.env["AIRFLOW_ADMIN_PASSWORD"])
     assert answered.status_code == 201
     return str(answered.json()["access_token"])
+
+
+def test_the_three_lines_for_aws_leave_the_stand_in_out_and_nobody_misses_it(tmp_path: Path) -> None:
+    home = Home(tmp_path, tmp_path, 24000)
+    names = ("COMPOSE_PROFILES=", "TICKLAKE_BUCKET=", "AIRFLOW_CONN_TICKLAKE_AWS=")
+    lines = [line for line in render(EXAMPLE.read_text(), home).splitlines() if not line.startswith(names)]
+    env_file = tmp_path / ".env"
+    env_file.write_text("\n".join(line[1:] if line[1:].startswith(names) else line for line in lines))
+    composed = json.loads(Run("", env_file, Stack(home), "x").compose("config", "--format", "json"))
+    services = composed["services"]
+    assert {"aws-stand-in", "aws-provision"}.isdisjoint(services)
+    assert {"airflow-scheduler", "kafka-1"} <= services.keys()
+    environment = services["airflow-scheduler"]["environment"]
+    assert "endpoint_url" not in json.loads(environment["AIRFLOW_CONN_TICKLAKE_AWS"])["extra"]
+    assert environment["TICKLAKE_BUCKET"] == "my-bucket"
 
 
 def test_what_shall_run_is_healthy_and_what_shall_end_has_ended_well(run: Run) -> None:

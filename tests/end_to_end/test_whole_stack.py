@@ -133,6 +133,15 @@ def test_a_wrong_query_is_one_line_with_athenas_reason(run: Run, output: str, qu
     assert done.stderr.count("\n") == 1
 
 
+def test_redrive_writes_to_three_brokers_in_a_transaction_and_says_that_there_was_nothing_to_send(
+    run: Run, output: str
+) -> None:
+    newest = status(run)["sealed"]["newest"]
+    done = run("redrive", "--from", newest, "--to", newest)
+    assert (done.returncode, done.stdout) == (0, "0 records sent to stock_ticks\n"), done.stderr
+    assert "No rejected records." in done.stderr
+
+
 def test_every_sealed_offset_lies_in_s3_exactly_once_with_its_value_unchanged(run: Run, output: str) -> None:
     now = status(run)
     s3, bucket = s3_client(now), now["aws"]["bucket"]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -102,7 +102,7 @@ class Lake:
 
         return chunks()
 
-    def put(self, key: str, body: bytes, checksum: str | None = None) -> None:
+    def put(self, key: str, body: bytes | BinaryIO, checksum: str | None = None) -> None:
         """Store an object; with a SHA-256 in base64, S3 refuses bytes that arrived otherwise than they were sent."""
         extra = {"ChecksumSHA256": checksum} if checksum else {}
         try:
