@@ -46,13 +46,11 @@ class Settings:
     aws_reconcile: str
     aws_redrive: str
     aws_health: str
-    aws_redrive: str
     kafka_produce: str
     kafka_landing: str
     kafka_reconcile: str
     kafka_redrive: str
     kafka_health: str
-    kafka_redrive: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
