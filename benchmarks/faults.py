@@ -28,7 +28,7 @@ from tests.faults import kafka_trials, s3_trials, task_trials, time_trials
 from tests.faults.brokers import brokers
 from tests.faults.lab import Lab, Outcome, Trial
 
-_WORKERS = 6
+_WORKERS, _SLOW_WORKERS = 6, 12
 _TOLD_EVERY = 20
 _DOCS = ROOT / "docs" / "reliability.md"
 _BEGIN, _END = "<!-- made by ./ticklake bench faults --write-docs -->\n", "<!-- end -->\n"
@@ -71,23 +71,15 @@ def _all_outcomes(options: Options) -> Iterator[Outcome]:
         killed = stack.enter_context(brokers(folder / "killed"))
         endpoint = stack.enter_context(running_aws(folder / "aws"))
         calm, rough = Lab(quiet.bootstrap, endpoint, 3), Lab(killed.bootstrap, endpoint, 3)
-        s3 = [*s3_trials.all_failing(1 if options.quick else 2)]
+        busy = [
+            *s3_trials.all_failing(1 if options.quick else 2),
+            *task_trials.all_tasks(share),
+            *time_trials.all_times(share),
+        ]
         groups: list[tuple[Lab, int, Seeded]] = [
-            # A stall is half a minute of waiting, not of work.
-            (calm, 14, _wanted([t for t in s3 if "stall" in t[0].kind], options)),
+            (calm, _SLOW_WORKERS, _wanted([t for t in busy if t[0].slow], options)),
             (rough, 1, _wanted([*kafka_trials.all_kafka(killed, share)], options)),
-            (
-                calm,
-                _WORKERS,
-                _wanted(
-                    [
-                        *(t for t in s3 if "stall" not in t[0].kind),
-                        *task_trials.all_tasks(share),
-                        *time_trials.all_times(share),
-                    ],
-                    options,
-                ),
-            ),
+            (calm, _WORKERS, _wanted([t for t in busy if not t[0].slow], options)),
         ]
         yield from _run(stack, groups, options.rest.seed)
 
@@ -138,6 +130,7 @@ def summary(outcomes: Sequence[Outcome], options: Options) -> dict[str, Any]:
         "trials": len(outcomes),
         "faults": [_row(kind, name, list(of)) for (kind, name), of in groupby(ordered, key=lambda o: (o.kind, o.name))],
         "not_healed": [asdict(o) for o in ordered if not o.healed],
+        "notes": {f"{o.kind}, {o.name}, seed {o.seed}": o.notes for o in ordered if o.notes},
     }
 
 
@@ -171,6 +164,7 @@ def markdown(document: dict[str, Any]) -> str:
         f"{sum(row[name] for row in rows):,}" for name in ("trials", "lost", "twice", "altered", "not_healed")
     )
     lines.append(f"| **all** | {sum(row['attempts'] for row in rows):,} attempts | {sums} | |")
+    lines += [f"\n{name}: {'; '.join(notes)}." for name, notes in document["notes"].items()]
     where = document["machine"]
     lines.append(
         f"\nRun of {document['ended'][:10]} on {where['cores']} cores ({where['cpu']}), load {where['load_before'][0]} by"

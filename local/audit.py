@@ -18,7 +18,7 @@ from local.terminal import say
 from ticklake.core.errors import SettingsError
 from ticklake.core.text_table import text_table
 
-_LOCKS = ("docker", "local", "dev", "aws", "bootstrap")
+_LOCKS = ("docker", "local", "dev", "bench", "aws", "bootstrap")
 
 
 @dataclass(frozen=True)

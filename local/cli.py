@@ -10,6 +10,7 @@ import difflib
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from local.home import DEFAULT_PORT_BASE, MAX_BROKERS, Home
@@ -177,12 +178,14 @@ def _compose(home: Home, options: Namespace) -> int:
 
 def _test(home: Home, options: Namespace) -> int:
     from local.audit import run_audit
-    from local.checks import run_checks, run_compose_checks
+    from local.checks import run_checks, run_compose_checks, run_mwaa_checks
 
     if options.part == "audit":
         return run_audit()
     if options.part == "compose":
         return run_compose_checks(home, options.pytest)
+    if options.part == "mwaa":
+        return run_mwaa_checks(home, options.pytest)
     return run_checks(home, fast=options.part == "fast", pytest_arguments=options.pytest)
 
 
@@ -196,6 +199,12 @@ def _aws(home: Home, options: Namespace) -> int:
     from local.aws_deploy import run
 
     return run(options)
+
+
+def _bundle(home: Home, options: Namespace) -> int:
+    from local.bundle import make_bundle
+
+    return make_bundle(options.to, options.env)
 
 
 _COMMANDS = (
@@ -321,7 +330,7 @@ _COMMANDS = (
             _option(
                 "part",
                 nargs="?",
-                choices=["fast", "compose", "audit"],
+                choices=["fast", "compose", "audit", "mwaa"],
                 help="fast: without the end-to-end part; compose: docker-compose.airflow.yml for real, with TICKLAKE_DOCKER=1;"
                 " audit: the locked packages against known vulnerabilities",
             ),
@@ -363,6 +372,17 @@ _COMMANDS = (
         ),
         exit_codes="0 done or nothing to do; 1 it failed and says why, or the answer was no",
         installs=True,
+    ),
+    Command(
+        "bundle",
+        "what Amazon MWAA is given: plugins.zip, requirements.txt, startup.sh, dags/",
+        _bundle,
+        options=(
+            _option("--to", type=Path, default=Path("build/mwaa"), metavar="FOLDER", help="default build/mwaa"),
+            _option("--env", type=Path, metavar="FILE", help="for startup.sh: lines of ./ticklake aws outputs --env"),
+        ),
+        examples=(("bundle", ""), ("bundle --env mwaa.env", "with the names and roles of the stack on AWS")),
+        environment=None,
     ),
     Command(
         "compose",

@@ -137,6 +137,21 @@ def token(run: Run) -> str:
     return str(answered.json()["access_token"])
 
 
+def test_the_three_lines_for_aws_leave_the_stand_in_out_and_nobody_misses_it(tmp_path: Path) -> None:
+    home = Home(tmp_path, tmp_path, 24000)
+    names = ("COMPOSE_PROFILES=", "TICKLAKE_BUCKET=", "AIRFLOW_CONN_TICKLAKE_AWS=")
+    lines = [line for line in render(EXAMPLE.read_text(), home).splitlines() if not line.startswith(names)]
+    env_file = tmp_path / ".env"
+    env_file.write_text("\n".join(line[1:] if line[1:].startswith(names) else line for line in lines))
+    composed = json.loads(Run("", env_file, Stack(home), "x").compose("config", "--format", "json"))
+    services = composed["services"]
+    assert {"aws-stand-in", "aws-provision"}.isdisjoint(services)
+    assert {"airflow-scheduler", "kafka-1"} <= services.keys()
+    environment = services["airflow-scheduler"]["environment"]
+    assert "endpoint_url" not in json.loads(environment["AIRFLOW_CONN_TICKLAKE_AWS"])["extra"]
+    assert environment["TICKLAKE_BUCKET"] == "my-bucket"
+
+
 def test_what_shall_run_is_healthy_and_what_shall_end_has_ended_well(run: Run) -> None:
     profiles = set(run.env["COMPOSE_PROFILES"].split(","))
     services = load(run.env)["services"]

@@ -215,6 +215,8 @@ class Lake:
             "403": "The role of the connection ticklake_aws lacks this permission.",
             "InvalidAccessKeyId": "Check the credentials of the connection ticklake_aws.",
             "SignatureDoesNotMatch": "Check the credentials of the connection ticklake_aws.",
+            "PermanentRedirect": "The bucket lies in another region: set region_name of the connection ticklake_aws.",
+            "AuthorizationHeaderMalformed": "The bucket lies in another region: set region_name of ticklake_aws.",
             "ExpiredToken": "The credentials of the connection ticklake_aws have expired.",
         }
         code = _code(error) if isinstance(error, ClientError) else type(error).__name__

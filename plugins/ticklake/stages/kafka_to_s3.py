@@ -80,6 +80,9 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
     if sealed is not None:
         return Landed((sealed,), _restore(landing, sealed, force))
     previous, following = _edges(landing, minute)
+    if previous and previous.sealed:
+        # Once more, a minute later: a loser of that seal, or one that slept, may have died before it cleaned up.
+        _delete_leftovers(landing, previous.sealed)
     wanted = _minutes(previous, minute, landing.stream.landing.catch_up_minutes)
     if len(wanted) > 1:
         log.info("Catching up %d unsealed minutes, %s to %s", len(wanted), wanted[0], wanted[-1])
@@ -99,6 +102,7 @@ class _Edge:
 
     minute: Minute
     offsets: Offsets
+    sealed: Manifest | None = None
 
 
 def _edges(landing: Landing, minute: Minute) -> tuple[_Edge | None, _Edge | None]:
@@ -114,7 +118,7 @@ def _edges(landing: Landing, minute: Minute) -> tuple[_Edge | None, _Edge | None
             _require_same_topic(landing, known)
     if sealed is None:
         origin = agreed_origin(lake, table, minute, lambda: _begin(landing, minute), lookback)
-    previous = _Edge(sealed.minute, sealed.ends) if sealed else None
+    previous = _Edge(sealed.minute, sealed.ends, sealed) if sealed else None
     if previous is None and origin and origin.minute <= minute:
         previous = _Edge(origin.minute.plus(-1), origin.starts)
     following = _Edge(after.minute, after.starts) if after else None
@@ -228,7 +232,7 @@ def _write(landing: Landing, minute: Minute, slices: tuple[Slice, ...]) -> Writt
         raise
 
 
-def _delete_leftovers(landing: Landing, manifest: Manifest, found: set[str] | None) -> None:
+def _delete_leftovers(landing: Landing, manifest: Manifest, found: set[str] | None = None) -> None:
     """Remove what attempts that were killed have left under a minute's prefix; only after sealing: a twin might win."""
     if found is None:
         prefixes = [minute_prefix(zone, landing.table, manifest.minute) for zone in (RAW, REJECTED)]
@@ -259,6 +263,8 @@ def _restore(landing: Landing, manifest: Manifest, force: bool) -> tuple[str, ..
         low = landing.reader.low()
         for stored in damaged:
             _rewrite(landing, manifest.minute, stored, low)
+    # The attempt that sealed it may have died, or S3 failed, before that was done.
+    _delete_leftovers(landing, manifest)
     log.info(
         "%s is sealed (%s): %d objects, %s", manifest.minute, manifest.sealed_at, len(objects),
         f"{len(damaged)} written again" if damaged else "all there",
