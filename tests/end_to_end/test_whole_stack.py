@@ -304,6 +304,14 @@ def test_after_the_crash_it_goes_on_counting(run: Run, crash: dict[str, Any]) ->
     assert now["records"] == now["distinct"]
 
 
+def test_verify_finds_kafka_s3_and_athena_agreed_after_all_of_this(run: Run, crash: dict[str, Any]) -> None:
+    # In the first moments of an hour Athena does not know it yet.
+    wait_for(lambda: run("verify").returncode == 0)
+    verdict = json.loads(run("verify", "--json").stdout)
+    assert verdict["rows"] == verdict["athena"]["count"] == verdict["athena"]["distinct"] > 0
+    assert [verdict[name] for name in ("missing", "twice", "altered", "unknown", "misplaced", "lost")] == [0] * 6
+
+
 def test_down_leaves_nothing_running(run: Run, output: str) -> None:
     pids = [part["pid"] for part in status(run)["parts"]]
     assert run("down").returncode == 0

@@ -222,9 +222,9 @@ def rejected_line(record: Record, partition: int, timestamp: int, reason: str) -
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
+_ask_headers = methodcaller("headers")
 _PLAIN = [b"%d" % n for n in range(1000)]
 _PADDED = [b"%03d" % n for n in range(1000)]
-_ask_headers = methodcaller("headers")
 _KINDS = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
 

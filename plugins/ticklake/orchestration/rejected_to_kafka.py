@@ -58,7 +58,8 @@ def redrive_records(context: Mapping[str, Any]) -> dict[str, Any]:
     settings = Settings.from_env()
     stream = Stream.from_toml(settings.stream)
     lake = lake_of(settings.aws_redrive, settings.bucket)
-    with closing(TopicReader(ReaderHook(settings.kafka_redrive, stream).get_conn, stream.topic.name)) as reader:
+    kafka = settings.kafka_redrive
+    with closing(TopicReader(ReaderHook(kafka, stream).get_conn, stream.topic.name)) as reader:
         return redrive(
-            lake, reader, stream, lambda name: TransactionalProducerHook(settings.kafka_redrive, name).get_conn, wanted
+            lake, reader, stream, lambda name: TransactionalProducerHook(kafka, name).get_conn, wanted
         ).to_dict()
