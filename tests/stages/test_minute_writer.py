@@ -86,7 +86,7 @@ class Memory(dict[str, bytes]):
         self[key] = body.read()
 
 
-@given(logs(), st.integers(50, 500), st.integers(1, 40))
+@given(logs(), st.integers(50, 500), st.integers(1, 10))
 def test_records_and_rejected_are_all_that_was_consumed_each_once_and_unchanged(
     log: dict[int, list[Consumed]], object_bytes: int, batch: int
 ) -> None:
