@@ -40,15 +40,14 @@ def producer(kafka_bootstrap: str) -> RecordProducer:
 
 @pytest.mark.parametrize("key", JAVA_MURMUR2)
 def test_a_key_goes_to_the_partition_that_kafkas_java_client_chooses(producer, topic, key):
-    assert producer.send(topic(), key, b"{}")
+    assert producer.send(topic(), [(key, b"{}")])
     producer.finish(10)
     assert producer.written == {(JAVA_MURMUR2[key] & 0x7FFFFFFF) % 6: 1}
 
 
 def test_it_counts_what_kafka_confirmed_per_partition(producer, topic):
     name = topic()
-    for n in range(300):
-        assert producer.send(name, str(n).encode(), b"{}")
+    assert producer.send(name, ((str(n).encode(), b"{}") for n in range(300)))
     assert producer.sent == 300
     producer.finish(10)
     assert producer.written.total() == 300
@@ -57,7 +56,7 @@ def test_it_counts_what_kafka_confirmed_per_partition(producer, topic):
 
 def test_a_record_that_kafka_refuses_fails_with_topic_partition_key_and_reason(producer, topic):
     name = topic(**{"max.message.bytes": "100"})
-    producer.send(name, b"abc", bytes(range(256)) * 4)
+    producer.send(name, [(b"abc", bytes(range(256)) * 4)])
     with pytest.raises(KafkaError) as error:
         producer.finish(10)
     partition = (JAVA_MURMUR2[b"abc"] & 0x7FFFFFFF) % 6
@@ -67,26 +66,50 @@ def test_a_record_that_kafka_refuses_fails_with_topic_partition_key_and_reason(p
 
 def test_a_record_too_large_for_the_client_fails_in_the_same_words(producer, topic):
     with pytest.raises(KafkaError, match="key b'k' was not delivered to topic"):
-        producer.send(topic(), b"k", b"x" * 2_000_000)
+        producer.send(topic(), [(b"a", b"{}"), (b"k", b"x" * 2_000_000)])
+    assert producer.sent == 1
 
 
 def test_a_full_queue_is_waited_for_not_an_error(kafka_bootstrap, topic, monkeypatch):
     monkeypatch.setitem(PRODUCER_CONFIG, "queue.buffering.max.messages", 10)
     producer = RecordProducer({"bootstrap.servers": kafka_bootstrap})
     name = topic()
-    refused = 0
-    for n in range(200):
-        while not producer.send(name, str(n).encode(), b"{}"):
-            refused += 1
+    waited = []
+
+    def stop() -> bool:
+        waited.append(True)
+        return False
+
+    assert producer.send(name, ((str(n).encode(), b"{}") for n in range(200)), stop)
     producer.finish(10)
-    assert refused
-    assert producer.written.total() == 200
+    assert waited
+    assert (producer.sent, producer.written.total()) == (200, 200)
+
+
+def test_waiting_for_a_full_queue_ends_when_it_is_told_to(monkeypatch):
+    """Nobody is there to empty it."""
+    monkeypatch.setitem(PRODUCER_CONFIG, "queue.buffering.max.messages", 10)
+    (port,) = free_ports(1)
+    producer = RecordProducer({"bootstrap.servers": f"127.0.0.1:{port}"})
+    assert not producer.send("t", ((b"k", b"{}") for _ in range(20)), lambda: True)
+    assert producer.sent == 10
+
+
+def test_records_before_one_that_cannot_be_made_are_sent(producer, topic):
+    def records():
+        yield b"k", b"{}"
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        producer.send(topic(), records())
+    producer.finish(10)
+    assert (producer.sent, producer.written.total()) == (1, 1)
 
 
 def test_records_that_nobody_confirms_are_counted_in_words_and_in_time():
     (port,) = free_ports(1)
     producer = RecordProducer({"bootstrap.servers": f"127.0.0.1:{port}"})
-    producer.send("t", b"k", b"{}")
+    producer.send("t", [(b"k", b"{}")])
     start = time.monotonic()
     with pytest.raises(KafkaError) as error:
         producer.finish(1)

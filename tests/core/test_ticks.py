@@ -3,12 +3,18 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ticklake.core.errors import InputError, SettingsError
 from ticklake.core.ticks import COLUMNS, TickFile, check_typed, pool, to_json
 
 HEADER = ",".join(COLUMNS)
 ROW = "HSI,1986-12-31,2568.300049,2568.300049,2568.300049,2568.300049,2568.300049,0.0,333.87900637"
+
+numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?", fullmatch=True) | st.sampled_from(
+    ["", "0", "-0", "007", "1e5", "+1"]
+)
 
 
 @pytest.fixture
@@ -52,6 +58,29 @@ def test_a_volume_is_an_int_where_it_is_whole_and_not_rounded(csv, text, value):
     (tick,) = csv(HEADER, row(Volume=text))
     assert tick["Volume"] == value
     assert type(tick["Volume"]) is type(value)
+
+
+@given(
+    st.lists(st.tuples(
+        st.from_regex(r"[A-Za-z0-9.^_-]{1,9}", fullmatch=True), st.dates().map(str), st.lists(numbers, min_size=7, max_size=7)
+    ), min_size=1, max_size=5)
+)  # fmt: skip
+def test_a_row_is_the_same_tick_whether_it_is_read_the_quick_or_the_careful_way(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, list[str]]]
+) -> None:
+    """A blank before a number changes nothing in it, and is what the quick way does not take."""
+    file = tmp_path_factory.mktemp("ticks") / "ticks.csv"
+    both = []
+    for blank in ("", " "):
+        lines = [",".join([index, day, *(f"{blank}{n}" for n in values)]) for index, day, values in rows]
+        file.write_text("\n".join([HEADER, *lines]), encoding="utf-8")
+        both.append([(tick, to_json(tick)) for tick in TickFile(file)])
+    assert both[0] == both[1]
+
+
+def test_a_volume_beyond_64_bits_is_written_as_it_is(csv):
+    (tick,) = csv(HEADER, row(Volume="9" * 30))
+    assert b'"Volume":%b,' % (b"9" * 30) in to_json(tick)
 
 
 def test_blank_rows_are_skipped_and_counted(csv):

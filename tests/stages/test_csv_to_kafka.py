@@ -91,6 +91,15 @@ def test_replay_of_the_whole_file_counts_what_is_in_the_topic(produce, topic_rec
     assert done.records == 20_000
 
 
+@pytest.mark.parametrize("kept", [200_000, 3])
+def test_endless_replay_is_the_files_order_over_and_over_whether_its_rows_are_kept_or_read_again(
+    produce, topic_records, tmp_path, monkeypatch, kept
+):
+    monkeypatch.setattr(csv_to_kafka, "_POOL_ROWS", kept)
+    produce(small_csv(tmp_path, *(tick_row("HSI", day) for day in range(1, 8))), endless=True, rate=50, seconds=1)
+    assert [value["Date"] for _, _, value in topic_records()] == [f"2021-05-{n % 7 + 1:02d}" for n in range(50)]
+
+
 def test_endless_replay_begins_again(produce, tmp_path):
     assert produce(small_csv(tmp_path, tick_row("HSI")), endless=True, rate=50, seconds=1).records == 50
 

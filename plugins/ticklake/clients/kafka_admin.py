@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import KafkaError as Code
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
@@ -43,8 +43,8 @@ class KafkaAdmin:
         self._where = str(connection.get("bootstrap.servers"))
         self._errors = ErrorLog()
         # What matters of librdkafka's log comes by the callback, too, and can be said once there.
-        settings: dict[str, Any] = {**shared_settings(connection), "log_level": 0, "error_cb": self._errors}
-        self._client = AdminClient(settings)
+        self._settings: dict[str, Any] = {**shared_settings(connection), "log_level": 0, "error_cb": self._errors}
+        self._client = AdminClient(self._settings)
 
     def look(self, stream: Stream) -> ClusterFacts:
         """Create the topic if it is missing, then read everything that its health depends on. Blocks up to about 20 s."""
@@ -116,13 +116,10 @@ class KafkaAdmin:
         config = self._client.describe_configs([resource], request_timeout=_ANSWER_SECONDS)[resource]
         starts = self._client.list_offsets(dict.fromkeys(places, _EARLIEST), request_timeout=_ANSWER_SECONDS)
         ends = self._client.list_offsets(dict.fromkeys(places, _LATEST), request_timeout=_ANSWER_SECONDS)
-        request = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, p.partition) for p in facts.partitions])
-        committed = self._client.list_consumer_group_offsets([request], request_timeout=_ANSWER_SECONDS)[group]
 
         unread: list[str] = []
+        done = self._committed(group, [TopicPartition(topic, p.partition) for p in facts.partitions], unread)
         settings = self._read(config, f"settings of {topic}", unread)
-        of_group = self._read(committed, f"offsets of group {group}", unread)
-        done = {tp.partition: tp.offset for tp in of_group.topic_partitions if tp.offset >= 0} if of_group else {}
         low, high = self._offsets(starts, "first", unread), self._offsets(ends, "end", unread)
         partitions = tuple(
             replace(p, start=low.get(p.partition), end=high.get(p.partition), committed=done.get(p.partition))
@@ -130,6 +127,22 @@ class KafkaAdmin:
         )
         values = {name: str(entry.value) for name, entry in settings.items()} if settings else {}
         return replace(facts, partitions=partitions, config=values, unread=tuple(unread))
+
+    def _committed(self, group: str, places: list[TopicPartition], unread: list[str]) -> dict[int, int]:
+        """Committed offsets of the group, by Kafka partition.
+
+        By a consumer, which joins nothing: the admin client's own request kills the process when the group's coordinator
+        is just moving or not there yet (confluentinc/librdkafka#5040).
+        """
+        consumer = Consumer({**self._settings, "group.id": group, "enable.auto.commit": False})
+        try:
+            found = consumer.committed(places, timeout=_ANSWER_SECONDS)
+        except KafkaException as e:
+            unread.append(f"offsets of group {group}: {_words(e)}")
+            return {}
+        finally:
+            consumer.close()
+        return {tp.partition: tp.offset for tp in found if tp.error is None and tp.offset >= 0}
 
     def _offsets(self, futures: Mapping[Any, Future[Any]], which: str, unread: list[str]) -> dict[int, int]:
         """Offsets by Kafka partition, without those that could not be read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError as Code
@@ -39,35 +39,49 @@ class RecordProducer:
 
     Attributes:
         sent: records given to the local queue.
-        written: records that Kafka confirmed, per partition.
 
     Raises (every method): KafkaError, as soon as one record was not delivered; names topic, partition, key and reason.
     """
 
     def __init__(self, connection: Mapping[str, Any]) -> None:
         self.sent = 0
-        self.written: Counter[int] = Counter()
-        self._failure: KafkaError | None = None
         self._errors = ErrorLog()
-        self._client = Producer({**shared_settings(connection), **PRODUCER_CONFIG, "error_cb": self._errors})
+        self._deliveries = _Deliveries(self._errors)
+        # One callback for all records: given with each of them it would cost a third more.
+        callbacks = {"error_cb": self._errors, "on_delivery": self._deliveries}
+        self._client = Producer({**shared_settings(connection), **PRODUCER_CONFIG, **callbacks})
 
-    def send(self, topic: str, key: bytes, value: bytes) -> bool:
-        """Put a record in the local queue; False, after a moment's wait, when the queue is full: try again."""
+    @property
+    def written(self) -> Counter[int]:
+        """Records that Kafka confirmed, per partition."""
+        return self._deliveries.written
+
+    def send(
+        self, topic: str, records: Iterable[tuple[bytes, bytes]], stop: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Put records (key, value) in the local queue, waiting while it is full; False: ended by ``stop``, asked meanwhile."""
+        produce = self._client.produce
+        key = b""
         try:
-            self._client.produce(topic, value, key, on_delivery=self._delivered)
-        except BufferError:
-            self.serve(0.1)
-            return False
+            for key, value in records:
+                while True:
+                    try:
+                        produce(topic, value, key)
+                        break
+                    except BufferError:
+                        self.serve(0.1)
+                        if stop():
+                            return False
+                self.sent += 1
         except KafkaException as e:
             raise _undelivered(topic, None, key, e.args[0].str() + self._errors.because()) from e
-        self.sent += 1
         return True
 
     def serve(self, seconds: float) -> None:
         """Take Kafka's confirmations, waiting so long for one if there is none."""
         self._client.poll(seconds)
-        if self._failure:
-            raise self._failure
+        if self._deliveries.failure:
+            raise self._deliveries.failure
 
     def finish(self, seconds: float) -> None:
         """Wait until Kafka has confirmed every record sent; raises KafkaError when it has not after so many seconds."""
@@ -79,12 +93,22 @@ class RecordProducer:
                 raise KafkaError(f"{waiting} records were not confirmed within {seconds:g} s{self._errors.because()}.")
         self.serve(0)
 
-    def _delivered(self, error: Code | None, message: Message) -> None:
+
+class _Deliveries:
+    """The ``on_delivery`` of a client. It does not know the client, so nothing waits for the collector of cycles."""
+
+    def __init__(self, errors: ErrorLog) -> None:
+        self.written: Counter[int] = Counter()
+        self.failure: KafkaError | None = None
+        self._errors = errors
+
+    def __call__(self, error: Code | None, message: Message) -> None:
+        """Take one confirmation; called by librdkafka from within ``poll``."""
         if error is None:
             self.written[message.partition() or 0] += 1
-        elif self._failure is None:
+        elif self.failure is None:
             reason = error.str() + self._errors.because()
-            self._failure = _undelivered(message.topic(), message.partition(), message.key(), reason)
+            self.failure = _undelivered(message.topic(), message.partition(), message.key(), reason)
 
 
 def _undelivered(topic: str | None, partition: int | None, key: str | bytes | None, reason: str) -> KafkaError:

@@ -25,7 +25,7 @@ MODES = ("sample", "replay")
 MOST_RATE = 1_000_000
 MOST_SECONDS = 7 * 24 * 3600
 
-_POOL_ROWS = 200_000  # rows that `sample` chooses from at most: some 60 MB
+_POOL_ROWS = 200_000  # rows that `sample` chooses from and endless `replay` keeps at most: some 60 MB
 _BATCH = 500  # records between two looks at the clock
 _REPORT_SECONDS = 10.0
 _KILL_SECONDS = 1.5
@@ -151,12 +151,22 @@ def _records(file: TickFile, run: ProducerRun, key_column: str) -> Iterator[Reco
 
 
 def _replay(file: TickFile, record: Callable[[Tick], Record], *, endless: bool) -> Iterator[Record]:
+    """The file's rows in order; one that is not too large is read and serialised only once."""
+    kept: list[Record] = []
+    whole = endless
     while True:
-        yield from map(record, file)
+        for row in map(record, file):
+            yield row
+            if whole:
+                kept.append(row)
+                whole = len(kept) <= _POOL_ROWS
         if not file.rows:
             raise _no_rows(file)
+        while whole:
+            yield from kept
         if not endless:
             return
+        kept.clear()
 
 
 def _no_rows(file: TickFile) -> InputError:
@@ -180,10 +190,8 @@ def _send(
     while not stop.is_set() and producer.sent < most and (now := time.monotonic() - start) < end:
         due = min(most, now * run.rate + 1) - producer.sent if run.rate else _BATCH
         wanted = producer.sent + min(int(due), _BATCH)
-        for key, value in islice(records, wanted - producer.sent):
-            while not producer.send(topic, key, value):
-                if stop.is_set():
-                    return
+        if not producer.send(topic, islice(records, wanted - producer.sent), stop.is_set):
+            return
         if producer.sent < wanted:
             return  # the records are at their end
         # Short waits: the stop flag is looked at five times a second, and a fast rate comes in small batches.

@@ -1,0 +1,37 @@
+"""Replays a file into a topic, in a process of its own: time and memory are those of the task. Prints a line of JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from benchmarks._common import Run, measured
+
+
+def run(**settings: Any) -> Run:
+    """Replay in a child process: ``bootstrap``, ``topic``, ``file``, ``seconds``, ``endless``."""
+    whole, text = measured([sys.executable, "-m", "benchmarks._produce_once", json.dumps(settings)], 1)
+    told: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return Run(told["records"], told["seconds"], whole.cpu_seconds, whole.peak_mib)
+
+
+def main() -> None:
+    """The child."""
+    from pathlib import Path
+    from threading import Event
+
+    from ticklake.clients.kafka_producer import RecordProducer
+    from ticklake.core.settings import Landing, Stream, Table, Topic
+    from ticklake.stages.csv_to_kafka import ProducerRun, produce_ticks
+
+    asked = json.loads(sys.argv[1])
+    stream = Stream(Topic(asked["topic"], 1, 1, 1, 168), Table("ticks", "Index"), Landing("g", 64, 168, 1440))
+    params = {"mode": "replay", "rate": 0, "seconds": asked["seconds"], "endless": asked["endless"]}
+    producer = RecordProducer({"bootstrap.servers": asked["bootstrap"]})
+    produced = produce_ticks(producer, stream, Path(asked["file"]), ProducerRun.from_params(params), Event())
+    print(json.dumps({"records": produced.records, "seconds": produced.seconds}))
+
+
+if __name__ == "__main__":
+    main()
