@@ -2,7 +2,7 @@
 
 Two clusters of three real brokers, the AWS stand-in behind a proxy that makes S3 fail, and landing in processes of its own that
 are killed, stopped and woken. Trials run side by side, each in a topic and a bucket of its own; brokers are killed in the
-second cluster only. About ten minutes on two free cores. `--write-docs` puts the table into docs/reliability.md.
+second cluster only. It took 20 minutes on two cores that others used too. `--write-docs` puts the table into docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks._common import RESULTS, ROOT, Options, machine, parse, progress,
 from tests.aws_stand_in import running_aws
 from tests.faults import kafka_trials, s3_trials, task_trials, time_trials
 from tests.faults.brokers import brokers
-from tests.faults.lab import Lab, Outcome, Trial
+from tests.faults.lab import NOTE, Lab, Outcome, Trial
 
 _WORKERS, _SLOW_WORKERS = 6, 12
 _TOLD_EVERY = 20
@@ -187,11 +187,14 @@ def markdown(document: dict[str, Any]) -> str:
         f"{sum(row[name] for row in rows):,}" for name in ("trials", "lost", "twice", "altered", "not_healed")
     )
     lines.append(f"| **all** | {sum(row['attempts'] for row in rows):,} attempts | {sums} | |")
-    lines += [f"\n{name}: {'; '.join(notes)}." for name, notes in document["notes"].items()]
+    lines += [
+        f"\nNote on {name}: {'; '.join(n.removeprefix(NOTE) for n in notes)}."
+        for name, notes in document["notes"].items()
+    ]
     where = document["machine"]
     lines.append(
-        f"\nRun of {document['ended'][:10]} on {where['cores']} cores ({where['cpu']}), load {where['load_before'][0]} by"
-        f" others when it ended; Kafka {document['versions']['kafka']}, seed {document['seed']}."
+        f"\nRun of {document['ended'][:10]} on {where['cores']} cores ({where['cpu']}), load average"
+        f" {where['load_before'][0]} when it ended; Kafka {document['versions']['kafka']}, seed {document['seed']}."
     )
     return "\n".join(lines) + "\n"
 
