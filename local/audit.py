@@ -18,7 +18,8 @@ from local.terminal import say
 from ticklake.core.errors import SettingsError
 from ticklake.core.text_table import text_table
 
-_LOCKS = ("docker", "local", "dev", "bench", "aws", "bootstrap")
+# `airflow` is part of `docker`.
+_LOCKS = sorted(file.stem for file in (PROJECT / "locks").glob("*.in") if file.stem != "airflow")
 
 
 @dataclass(frozen=True)
