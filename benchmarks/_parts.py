@@ -58,7 +58,8 @@ class Parts:
 
     def drop_topic(self, name: str) -> None:
         """Remove a topic, so that its disk space comes back."""
-        AdminClient({"bootstrap.servers": self.bootstrap}).delete_topics([name])[name].result(30)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin.delete_topics([name])[name].result(30)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from tests.faults import kafka_trials, s3_trials, task_trials, time_trials
 from tests.faults.brokers import brokers
 from tests.faults.lab import Lab, Outcome, Trial
 
-_WORKERS = 6
+_WORKERS, _SLOW_WORKERS = 6, 12
 _TOLD_EVERY = 20
 _DOCS = ROOT / "docs" / "reliability.md"
 _BEGIN, _END = "<!-- made by ./ticklake bench faults --write-docs -->\n", "<!-- end -->\n"
@@ -37,6 +38,7 @@ Seeded = Sequence[tuple[Trial, int]]
 
 def main() -> int:
     """Run the trials, or read an earlier run; print the table; returns 1 when one trial is not healed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing may be left running
     options = parse(__doc__, _arguments)
     if options.rest.read:
         document = json.loads(options.rest.read.read_text())
@@ -71,23 +73,15 @@ def _all_outcomes(options: Options) -> Iterator[Outcome]:
         killed = stack.enter_context(brokers(folder / "killed"))
         endpoint = stack.enter_context(running_aws(folder / "aws"))
         calm, rough = Lab(quiet.bootstrap, endpoint, 3), Lab(killed.bootstrap, endpoint, 3)
-        s3 = [*s3_trials.all_failing(1 if options.quick else 2)]
+        busy = [
+            *s3_trials.all_failing(1 if options.quick else 2),
+            *task_trials.all_tasks(share),
+            *time_trials.all_times(share),
+        ]
         groups: list[tuple[Lab, int, Seeded]] = [
-            # A stall is half a minute of waiting, not of work.
-            (calm, 14, _wanted([t for t in s3 if "stall" in t[0].kind], options)),
+            (calm, _SLOW_WORKERS, _wanted([t for t in busy if t[0].slow], options)),
             (rough, 1, _wanted([*kafka_trials.all_kafka(killed, share)], options)),
-            (
-                calm,
-                _WORKERS,
-                _wanted(
-                    [
-                        *(t for t in s3 if "stall" not in t[0].kind),
-                        *task_trials.all_tasks(share),
-                        *time_trials.all_times(share),
-                    ],
-                    options,
-                ),
-            ),
+            (calm, _WORKERS, _wanted([t for t in busy if not t[0].slow], options)),
         ]
         yield from _run(stack, groups, options.rest.seed)
 
@@ -100,7 +94,9 @@ def _run(stack: ExitStack, groups: Iterable[tuple[Lab, int, Seeded]], base: int)
     began = time.monotonic()
     futures: list[Future[Outcome]] = []
     for lab, workers, trials in groups:
-        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        pool = ThreadPoolExecutor(workers)
+        # When it is ended early, what has not begun does not begin, and the parts go at once.
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         futures += [pool.submit(_outcome, trial, lab, base + seed) for trial, seed in trials]
     done: list[Outcome] = []
     for future in as_completed(futures):
@@ -138,6 +134,7 @@ def summary(outcomes: Sequence[Outcome], options: Options) -> dict[str, Any]:
         "trials": len(outcomes),
         "faults": [_row(kind, name, list(of)) for (kind, name), of in groupby(ordered, key=lambda o: (o.kind, o.name))],
         "not_healed": [asdict(o) for o in ordered if not o.healed],
+        "notes": {f"{o.kind}, {o.name}, seed {o.seed}": o.notes for o in ordered if o.notes},
     }
 
 
@@ -171,6 +168,7 @@ def markdown(document: dict[str, Any]) -> str:
         f"{sum(row[name] for row in rows):,}" for name in ("trials", "lost", "twice", "altered", "not_healed")
     )
     lines.append(f"| **all** | {sum(row['attempts'] for row in rows):,} attempts | {sums} | |")
+    lines += [f"\n{name}: {'; '.join(notes)}." for name, notes in document["notes"].items()]
     where = document["machine"]
     lines.append(
         f"\nRun of {document['ended'][:10]} on {where['cores']} cores ({where['cpu']}), load {where['load_before'][0]} by"

@@ -92,7 +92,7 @@ def main() -> None:
             home = Home.from_env()
             environments.prepare(home, ["bench"])
             others = environments.python(home, "bench")
-            some = min(count, 200_000)
+            some = min(count, 100_000)
             report.compare(
                 "what else one would use",
                 {

@@ -18,8 +18,7 @@ from local.terminal import say
 from ticklake.core.errors import SettingsError
 from ticklake.core.text_table import text_table
 
-# `airflow` is part of `docker`.
-_LOCKS = sorted(file.stem for file in (PROJECT / "locks").glob("*.in") if file.stem != "airflow")
+_LOCKS = ("docker", "local", "dev", "bench", "aws", "bootstrap")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,12 +23,14 @@ _HARMLESS = r"^(test|wrong|AKIAUNKNOWNUNKNOWN00|GetSecretValue|.*\s.*)$"
 # Nobody is asked whether a key is good (-n); checksums are everywhere.
 _SECRETS = ("-n", "--disable-plugin", "HexHighEntropyString", "--exclude-secrets", _HARMLESS)
 _BENCHMARKS = PROJECT / "benchmarks"
+_PYTEST = (sys.executable, "-m", "pytest")
 
 
 def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     """Run all checks, pytest last; returns 0 when all pass. One that fails does not keep the others from being run."""
     environment = _environment(home)
-    marks = ["-m", "not docker and not end_to_end"] if fast else []
+    # The end-to-end tests spend most of their time waiting for minutes: the others run meanwhile.
+    aside = None if fast or pytest_arguments else _start_end_to_end(environment)
     failed = []
     for name, command in _steps():
         began = time.monotonic()
@@ -35,12 +38,34 @@ def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
         say(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({time.monotonic() - began:.1f} s)")
         if code:
             failed.append(name)
+    marks = ["-m", "not docker and not end_to_end"] if fast or aside else []
+    sys.stdout.flush()
+    tests = subprocess.call([*_PYTEST, *marks, *pytest_arguments], cwd=PROJECT, env=environment)
+    if aside:
+        tests = _end_of(*aside) or tests
     if failed:
         say(f"failed before pytest: {', '.join(failed)}")
-    sys.stdout.flush()
-    # pytest's own closing line is the last one.
-    tests = subprocess.call([sys.executable, "-m", "pytest", *marks, *pytest_arguments], cwd=PROJECT, env=environment)
     return 1 if failed else tests
+
+
+def _start_end_to_end(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start them with their output in a file, so that the lines of two runs do not mix."""
+    descriptor, name = tempfile.mkstemp(prefix="ticklake-end-to-end-", suffix=".log")
+    say(f"the end-to-end tests run beside the others; their output meanwhile: {name}")
+    with os.fdopen(descriptor, "wb") as output:
+        command = [*_PYTEST, "-m", "end_to_end"]
+        return subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT), Path(
+            name
+        )
+
+
+def _end_of(running: subprocess.Popen[bytes], output: Path) -> int:
+    """Wait for the end-to-end tests and print what they said; returns their exit code."""
+    say("waiting for the end-to-end tests")
+    code = running.wait()
+    print(output.read_text(errors="replace"), flush=True)
+    output.unlink()
+    return code
 
 
 def run_compose_checks(home: Home, pytest_arguments: Sequence[str]) -> int:
@@ -62,9 +87,19 @@ def run_compose_checks(home: Home, pytest_arguments: Sequence[str]) -> int:
     return subprocess.call(command, cwd=PROJECT, env=_environment(home))
 
 
+def run_mwaa_checks(home: Home, pytest_arguments: Sequence[str]) -> int:
+    """The bundle's tests with the versions of Amazon MWAA's image, which are installed for it."""
+    environments.prepare(home, ["mwaa"])
+    environment = {**_environment(home), "TICKLAKE_MWAA_PYTHON": str(environments.python(home, "mwaa"))}
+    command = [sys.executable, "-m", "pytest", "tests/local/test_bundle.py", *pytest_arguments]
+    return subprocess.call(command, cwd=PROJECT, env=environment)
+
+
 def run_benchmark(home: Home, name: str | None, options: Sequence[str]) -> int:
     """Run ``benchmarks/NAME.py``, or `all`, with options; without a name list them. Returns the first exit code not 0."""
-    known = {file.stem: file for file in sorted(_BENCHMARKS.glob("*.py")) if not file.name.startswith("_")}
+    # `docs` last: it makes the page from what the others have written.
+    files = sorted(_BENCHMARKS.glob("[!_]*.py"), key=lambda file: (file.stem == "docs", file.stem))
+    known = {file.stem: file for file in files}
     if name is None:
         for stem, file in known.items():
             print(f"{stem:<24} {_first_line(file)}")

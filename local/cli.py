@@ -10,6 +10,7 @@ import difflib
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from local.home import DEFAULT_PORT_BASE, MAX_BROKERS, Home
@@ -141,6 +142,13 @@ def _verify(home: Home, options: Namespace) -> int:
     return run(Stack(home), options.first, options.last, as_json=options.json)
 
 
+def _redrive(home: Home, options: Namespace) -> int:
+    from local.redrive import run
+    from local.stack import Stack
+
+    return run(Stack(home), options.first, options.last, options.reason, options.all, options.dry_run)
+
+
 def _airflow(home: Home, options: Namespace) -> int:
     from local.airflow import run_cli
     from local.stack import Stack
@@ -170,12 +178,14 @@ def _compose(home: Home, options: Namespace) -> int:
 
 def _test(home: Home, options: Namespace) -> int:
     from local.audit import run_audit
-    from local.checks import run_checks, run_compose_checks
+    from local.checks import run_checks, run_compose_checks, run_mwaa_checks
 
     if options.part == "audit":
         return run_audit()
     if options.part == "compose":
         return run_compose_checks(home, options.pytest)
+    if options.part == "mwaa":
+        return run_mwaa_checks(home, options.pytest)
     return run_checks(home, fast=options.part == "fast", pytest_arguments=options.pytest)
 
 
@@ -183,6 +193,18 @@ def _bench(home: Home, options: Namespace) -> int:
     from local.checks import run_benchmark
 
     return run_benchmark(home, options.name, options.rest)
+
+
+def _aws(home: Home, options: Namespace) -> int:
+    from local.aws_deploy import run
+
+    return run(options)
+
+
+def _bundle(home: Home, options: Namespace) -> int:
+    from local.bundle import make_bundle
+
+    return make_bundle(options.to, options.env)
 
 
 _COMMANDS = (
@@ -234,6 +256,25 @@ _COMMANDS = (
         ),
         examples=(("verify", ""), ("verify --from 2026-11-22T10:00 --to 2026-11-22T10:59", "one hour")),
         exit_codes="0 all agree; 1 they do not, or a part is down",
+    ),
+    Command(
+        "redrive",
+        "produce rejected records to the topic again, each once",
+        _redrive,
+        options=(
+            _option(
+                "--from", dest="first", metavar="MINUTE", required=True, help="oldest minute, e.g. 2026-11-22T10:05"
+            ),
+            _option("--to", dest="last", metavar="MINUTE", required=True, help="newest minute"),
+            _option("--reason", default="", help="only this kind, e.g. 'reserved column' (see docs/records.md)"),
+            _option("--all", action="store_true", help="also those that today's rules would reject again"),
+            _option("--dry-run", action="store_true", help="only tell what would be sent and what would not"),
+        ),
+        examples=(
+            ("redrive --from 2026-11-22T10:00 --to 2026-11-22T10:59 --dry-run", "how many, by reason"),
+            ("redrive --from 2026-11-22T10:00 --to 2026-11-22T10:59 --reason 'not a column name'", ""),
+        ),
+        exit_codes="0 done, also when there was nothing to send; 1 it failed and says why: run it again",
     ),
     Command(
         "sql",
@@ -289,7 +330,7 @@ _COMMANDS = (
             _option(
                 "part",
                 nargs="?",
-                choices=["fast", "compose", "audit"],
+                choices=["fast", "compose", "audit", "mwaa"],
                 help="fast: without the end-to-end part; compose: docker-compose.airflow.yml for real, with TICKLAKE_DOCKER=1;"
                 " audit: the locked packages against known vulnerabilities",
             ),
@@ -300,6 +341,48 @@ _COMMANDS = (
         environment="dev",
         installs=True,
         beside=("aws",),
+    ),
+    Command(
+        "aws",
+        "the pipeline's stack on AWS: deploy, outputs, destroy",
+        _aws,
+        options=(
+            _option("what", choices=["deploy", "outputs", "destroy"], help="every change is shown and asked for first"),
+            _option("--stack", default="ticklake", metavar="NAME", help="the stack's name (default ticklake)"),
+            _option("--profile", metavar="NAME", help="profile of ~/.aws/config"),
+            _option("--region", metavar="NAME", help="AWS region (default: the profile's)"),
+            _option("--endpoint", metavar="URL", help="another endpoint than AWS's, such as the stand-in's"),
+            _option(
+                "--parameter",
+                action="append",
+                default=[],
+                metavar="NAME=VALUE",
+                help="deploy: a parameter of include/aws/stack.yaml; may be repeated; those left out stay as they are",
+            ),
+            _option("--env", action="store_true", help="outputs: as the environment of Airflow"),
+            _option("--keep-data", action="store_true", help="destroy: leave the bucket with its data"),
+            _option("--delete-data", action="store_true", help="destroy: delete the bucket with all that is in it"),
+            _option("--yes", action="store_true", help="ask nothing"),
+        ),
+        examples=(
+            ("aws deploy --region us-east-1", "shows what it would make, and asks"),
+            ("aws deploy --parameter ResultsDays=7", "a change"),
+            ("aws outputs --env", "what Airflow must know"),
+            ("aws destroy --keep-data", "all but the bucket"),
+        ),
+        exit_codes="0 done or nothing to do; 1 it failed and says why, or the answer was no",
+        installs=True,
+    ),
+    Command(
+        "bundle",
+        "what Amazon MWAA is given: plugins.zip, requirements.txt, startup.sh, dags/",
+        _bundle,
+        options=(
+            _option("--to", type=Path, default=Path("build/mwaa"), metavar="FOLDER", help="default build/mwaa"),
+            _option("--env", type=Path, metavar="FILE", help="for startup.sh: lines of ./ticklake aws outputs --env"),
+        ),
+        examples=(("bundle", ""), ("bundle --env mwaa.env", "with the names and roles of the stack on AWS")),
+        environment=None,
     ),
     Command(
         "compose",

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from ticklake.core.errors import LakeError
+from ticklake.core.errors import LakeError, SettingsError
 
 GOOD = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 # A stack that never stood: it can only be removed and made again. Its bucket goes with it as long as it is empty.
@@ -72,9 +72,13 @@ class CloudStack:
             adopt: take over resources of the template that are there already and outlive their stack: its bucket.
         """
         found = self.find()
+        declared = {p["ParameterKey"] for p in self._api.get_template_summary(TemplateBody=template)["Parameters"]}
+        for name in sorted(parameters.keys() - declared):
+            raise SettingsError(
+                f"{name} is not a parameter of the template.", f"Known are {', '.join(sorted(declared))}."
+            )
         given: list[dict[str, Any]] = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
         if found:
-            declared = {p["ParameterKey"] for p in self._api.get_template_summary(TemplateBody=template)["Parameters"]}
             kept = declared & {p["ParameterKey"] for p in found.get("Parameters", [])} - parameters.keys()
             given += [{"ParameterKey": k, "UsePreviousValue": True} for k in sorted(kept)]
         made = self._api.create_change_set(
@@ -202,7 +206,13 @@ class CloudStack:
         ]
         causes = [e for e in failed if "cancelled" not in e["ResourceStatusReason"].lower()]
         shown = [f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ResourceStatusReason']}" for e in causes[:3]]
-        return "; ".join(shown) or "its events give no reason"
+        return "; ".join(self._refusals() + shown) or "its events give no reason"
+
+    def _refusals(self) -> list[str]:
+        """What CloudFormation found wrong before it made anything; the stack's own events only say how many there are."""
+        events = self._api.describe_events(StackName=self.name)["OperationEvents"]
+        found = [e for e in events if e.get("ValidationStatus") == "FAILED"]
+        return [f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ValidationStatusReason']}" for e in found[:3]]
 
 
 def outputs(stack: Mapping[str, Any]) -> dict[str, str]:

@@ -22,7 +22,14 @@ from local.lock import one_at_a_time
 from local.terminal import doing, say
 from ticklake.core.errors import TicklakeError
 
-_LOCKS = {"bootstrap": "bootstrap.txt", "venv": "local.txt", "dev": "dev.txt", "aws": "aws.txt", "bench": "bench.txt"}
+_LOCKS = {
+    "bootstrap": "bootstrap.txt",
+    "venv": "local.txt",
+    "dev": "dev.txt",
+    "aws": "aws.txt",
+    "bench": "bench.txt",
+    "mwaa": "mwaa.txt",
+}
 _GIGABYTES = 1.5  # what is installed, with room for the first data
 # What the system said, however pip and uv wrap it.
 _CAUSE = re.compile(r"(╰─▶|├─▶|Caused by:|cause:|ERROR:)\s*")
@@ -86,10 +93,17 @@ def _make(home: Home, name: str) -> None:
     uv = home.tools / "bootstrap" / "bin" / "uv"
     folder = home.tools / name
     if not usable(home, name):
-        _run(home, name, [uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder])
+        _run(home, name, [uv, "venv", "--quiet", "--clear", "--python", _interpreter(name), folder])
     lock = PROJECT / "locks" / _LOCKS[name]
     _run(home, name, [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python(home, name), lock])
     _mark(home, name)
+
+
+def _interpreter(name: str) -> str:
+    """MWAA's Python is 3.12: taken where there is one; else, and for all other environments, the one that runs this."""
+    found = shutil.which("python3.12") if name == "mwaa" else None
+    runs = found and not subprocess.call([found, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return found if found and runs else sys.executable
 
 
 def _run(home: Home, name: str, command: Sequence[str | Path]) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 KINDS = ("500", "503 SlowDown", "reset", "stall", "truncated answer", "answer lost")
 # Refusals that last: the client does not try them again, the task does.
-REFUSALS = ("403 ExpiredToken", "403 AccessDenied", "301 PermanentRedirect")
+REFUSALS = ("403 ExpiredToken", "403 AccessDenied", "400 AuthorizationHeaderMalformed")
 ANY = "any"
 OPERATIONS = ("object put", "manifest put", "origin put", "head", "list", "get", "delete")
 _ZONES = {"raw": "object put", "rejected": "object put", "manifests": "manifest put", "origins": "origin put"}

@@ -17,7 +17,7 @@ from ministack import app as ministack_app
 from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.core.concurrency import spawn_background
 from ministack.services import athena, cloudformation, glue, s3
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import changesets, provisioners
 
 Reply = tuple[int, dict[str, str], bytes]
 Handler = Callable[[dict[str, Any]], Reply]
@@ -219,4 +219,4 @@ def everyones(store: Any) -> list[dict[str, Any]]:
     return list(store._data.values())
 
 
-__all__ = ["athena", "cloudformation", "glue", "iam_actions", "iam_evaluator", "provisioners", "s3"]
+__all__ = ["athena", "changesets", "cloudformation", "glue", "iam_actions", "iam_evaluator", "provisioners", "s3"]

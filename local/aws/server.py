@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from ministack.core import persistence
 
-from local.aws import athena_api, bucket_settings, catalog_api, crawler, host, permissions
+from local.aws import athena_api, bucket_settings, catalog_api, change_sets, crawler, host, permissions
 
 log = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]
@@ -24,6 +25,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _READS = ("Get", "BatchGet", "List", "Search", "Check", "Query")
 _EVERYTHING = frozenset({"*"})
+_LOOKED_AT = 64  # bytes of a request's body
 _INTERVAL = 2.0  # seconds between looks at what changes without a request: crawls, stacks, queries
 
 
@@ -33,6 +35,7 @@ def application() -> App:
     catalog_api.install()
     athena_api.install()
     bucket_settings.install()
+    change_sets.install()
     permissions.install()
     saver = Saver()
     beat: list[asyncio.Task[None]] = []
@@ -41,15 +44,21 @@ def application() -> App:
         if scope["type"] == "lifespan":
             await host.app(scope, receive, _around_lifespan(send, saver, beat))
             return
-        changed = changed_by(scope) if scope["type"] == "http" else frozenset()
+        beginning = bytearray()
+
+        async def receive_and_look() -> Message:
+            message = await receive()
+            if len(beginning) < _LOOKED_AT:
+                beginning.extend(message.get("body", b"")[:_LOOKED_AT])
+            return message
 
         async def send_when_saved(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:
-                await saver.save(changed)
+                await saver.save(changed_by(scope, bytes(beginning)) if scope["type"] == "http" else ())
                 await saver.catch_up()
             await send(message)
 
-        await host.app(scope, receive, send_when_saved)
+        await host.app(scope, receive_and_look, send_when_saved)
 
     return app
 
@@ -78,8 +87,11 @@ def recover_stacks() -> None:
             stack["StackStatusReason"] = "The stand-in was stopped meanwhile."
 
 
-def changed_by(scope: Message) -> frozenset[str]:
-    """Names of the states that a request may change; an object's own request changes none, it is on disk at once."""
+def changed_by(scope: Message, body: bytes) -> frozenset[str]:
+    """Names of the states that a request may change; an object's own request changes none, it is on disk at once.
+
+    ``body``: its beginning, where IAM, STS and CloudFormation name the action.
+    """
     headers = dict(scope["headers"])
     target = headers.get(b"x-amz-target", b"").decode()
     if target:
@@ -90,7 +102,8 @@ def changed_by(scope: Message) -> frozenset[str]:
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return frozenset()
     if scope["path"] == "/":
-        return _EVERYTHING  # IAM, CloudFormation: what it does is told in the body
+        read = re.match(rb"Action=(Get(?!SessionToken)|List|Describe)", body)
+        return frozenset() if read else _EVERYTHING
     return frozenset() if "/" in scope["path"].strip("/") else frozenset({"s3"})
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ticklake.core.keys import RAW, ObjectKey
+from ticklake.core.records import Headers, headers_of
 
 _AHEAD = 8
 _SMALL = 4 * 1024 * 1024
@@ -129,11 +130,15 @@ def is_rejected_of(row: Row, partition: int, message: Any) -> bool:
             tuple(kept[name] for name in _COLUMNS) == tuple(b"%d" % number for number in place)
             and _decoded(kept["value"]) == message.value()
             and _decoded(kept["key"]) == message.key()
-            and [(name, _decoded(content)) for name, content in kept["headers"]] == (message.headers() or [])
+            and _headers(kept["headers"]) == headers_of(message)
             and bool(kept["reason"])
         )
     except (KeyError, ValueError, TypeError):
         return False
+
+
+def _headers(kept: Any) -> Headers | None:
+    return None if kept is None else tuple((name, _decoded(content)) for name, content in kept)
 
 
 def _offset(content: Any) -> int | None:

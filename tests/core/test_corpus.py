@@ -84,6 +84,34 @@ def test_each_fit_case_is_learned_from_and_then_proven_or_left_to_its_own_check(
     assert proven > 50  # else this would prove nothing
 
 
+def test_no_shape_proves_what_is_rejected_and_what_one_proves_makes_the_same_row() -> None:
+    """Records that look like one checked before are proven many at a time, by other means (``core.shapes``)."""
+    examples = [case.value for case in CASES if case.reason is None and len(case.value or b"") < 10_000]
+    others = [case for case in CASES if len(case.value or b"") < 10_000]
+    splicer = Splicer()
+    proven = 0
+    seen: set[tuple[object, ...]] = set()
+    for example in examples:
+        row = splicer.row(example, 3, 17, 1795391863986)
+        splicer.learn()
+        assert splicer.rows(batch(example)) in (None, row), example
+        shape = tuple((key, type(value)) for key, value in json.loads(example or b"").items())
+        if shape in seen:
+            continue
+        seen.add(shape)
+        for case in others:
+            rows = splicer.rows(batch(case.value))
+            if rows is not None:
+                proven += 1
+                assert case.reason is None, f"{case.name} is proven by the shape of {example!r}"
+                assert rows == row_of(case.value), case.name
+    assert proven > len(seen)
+
+
+def batch(value: bytes | None) -> Batch:
+    return Batch(3, (), [value], range(17, 18), [1795391863986])
+
+
 def test_a_row_is_one_line_that_parses_back_to_the_payloads_own_value() -> None:
     for case in CASES:
         if case.reason is None:

@@ -12,7 +12,8 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = sorted((PROJECT / "dags").glob("*.py"))
 DAGS = [
-    "broker_health", "catalog_to_counts", "csv_to_kafka", "kafka_to_s3", "reconcile", "reland", "s3_to_catalog",
+    "broker_health", "catalog_to_counts", "csv_to_kafka", "kafka_to_s3", "reconcile", "rejected_to_kafka", "reland",
+    "s3_to_catalog",
 ]  # fmt: skip
 HEAVY = ["pandas", "boto3", "confluent_kafka"]
 

@@ -23,6 +23,7 @@ from ticklake.core.settings import Landing, Stream, Table, Topic
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 PARTITIONS = 3
+NOTE = "note: "
 # The trial chooses the time, and old records stay.
 CREATE_TIME = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
 
@@ -154,6 +155,7 @@ class Outcome:
         attempts: how many attempts there were.
         heal_seconds: from the fault to the end of the attempt that healed it.
         words: what the failed attempts said, and what is wrong.
+        notes: what is worth knowing and not the landing's doing.
     """
 
     kind: str
@@ -166,6 +168,7 @@ class Outcome:
     attempts: int
     heal_seconds: float
     words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def healed(self) -> bool:
@@ -175,13 +178,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trial:
-    """One fault: what it is called, and what does it: returns the attempts, and what else is wrong, in words."""
+    """One fault: what it is called, and what does it: returns the attempts, and what else is wrong, in words.
+
+    Words that begin with NOTE are not wrong, only worth knowing. A ``slow`` trial waits more than it works.
+    """
 
     kind: str
     name: str
     run: Callable[[Place], tuple[Sequence[Ended], Sequence[str]]]
     topic_config: dict[str, str] = field(default_factory=dict)
     bucket: bool = True
+    slow: bool = False
 
     def outcome(self, lab: Lab, seed: int) -> Outcome:
         """Carry it out and compare the content."""
@@ -193,6 +200,8 @@ class Trial:
             return self._judge(seed, ends, list(wrong), place.verdict(), seconds)
 
     def _judge(self, seed: int, ends: Sequence[Ended], wrong: list[str], verdict: Verdict, seconds: float) -> Outcome:
+        notes = [word for word in wrong if word.startswith(NOTE)]
+        wrong = [word for word in wrong if not word.startswith(NOTE)]
         wrong += [f"no error in words: {e.words}" for e in ends if e.error == "Hung" or "not in words" in e.words]
         tally = verdict.tally
         wrong += ["nothing was compared"] * (tally.rows == 0)
@@ -204,4 +213,5 @@ class Trial:
         return Outcome(
             self.kind, self.name, seed, tally.missing, tally.twice, tally.altered, len(wrong), len(ends), round(seconds, 3),
             (*dict.fromkeys(said), *wrong, *verdict.offsets),
+            tuple(notes),
         )  # fmt: skip

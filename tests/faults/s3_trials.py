@@ -34,7 +34,10 @@ def failing(kind: str, operation: str, times: int) -> Trial:
         ends += place.land(MINUTE)
         return ends, [] if place.proxy.hits else ["the fault never struck"]
 
-    return Trial(f"S3: {kind}", f"{operation}, {'once' if times == _ONCE else 'for a while'}", run)
+    return Trial(
+        f"S3: {kind}", f"{operation}, {'once' if times == _ONCE else 'for a while'}", run,
+        slow=times != _ONCE or kind == "stall",
+    )  # fmt: skip
 
 
 def refusing(kind: str) -> Trial:
@@ -42,7 +45,8 @@ def refusing(kind: str) -> Trial:
 
     def run(place: Place) -> tuple[Sequence[Ended], Sequence[str]]:
         place.send(9, MINUTE.start_ms)
-        place.proxy.arm(Fault(kind, ANY, 2, place.random.randrange(10)))
+        # Twice as often as boto3 asks where else the bucket might be.
+        place.proxy.arm(Fault(kind, ANY, 6, place.random.randrange(9)))
         ends = place.land()
         wrong = [] if place.proxy.hits else ["the fault never struck"]
         if not any(not e.done and "ticklake_aws" in e.words for e in ends):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local.checks import run_benchmark
 from local.home import PROJECT, Home
 from local.processes import PartError
 from local.sql import run_query
@@ -15,12 +16,12 @@ from local.stack import AWS, Stack
 from local.status import show
 from tests.kafka_broker import free_ports
 from tests.status_form import check_form
-from ticklake.core.errors import LakeError
+from ticklake.core.errors import LakeError, SettingsError
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
-    return Stack(Home(tmp_path, tmp_path / "tools", free_ports(1)[0] // 200 * 200))
+    return Stack(Home(tmp_path, tmp_path / "tools", free_ports(1)[0] - 66))  # the AWS stand-in's is free
 
 
 def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -38,12 +39,16 @@ def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
         (["kafka", "topics", "--list"], "Kafka does not run. Start the stack: ./ticklake up"),
         (["kafka", "tropics"], "'tropics' is not one of Kafka's tools. ./ticklake kafka lists them."),
         (["airflow", "dags", "list"], "This stack's Airflow has no database yet. Start the stack: ./ticklake up"),
-        (["bench", "nonesuch"], "There is no benchmark 'nonesuch'. ./ticklake bench lists them."),
     ],
 )
 def test_a_command_that_needs_the_stack_says_how_to_start_it(tmp_path: Path, words: list[str], said: str) -> None:
     done = run(tmp_path, *words)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"ticklake: {said}\n")
+
+
+def test_a_benchmark_that_is_not_there_is_told_where_they_are_listed(stack: Stack) -> None:
+    with pytest.raises(SettingsError, match=r"There is no benchmark 'nonesuch'\. ./ticklake bench lists them\."):
+        run_benchmark(stack.home, "nonesuch", ())
 
 
 def test_down_of_nothing_is_harmless(tmp_path: Path) -> None:

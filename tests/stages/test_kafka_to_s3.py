@@ -238,6 +238,33 @@ def test_leftovers_of_a_killed_attempt_are_removed_after_sealing(landing: Landin
     assert neighbour in keys(landing.lake)
 
 
+def test_a_catch_up_removes_the_leftovers_of_each_of_its_minutes(landing: Landing, topic: TestTopic) -> None:
+    land(landing, MINUTE, NOW)
+    later = [MINUTE.plus(n) for n in (1, 2, 60, 61)]  # two hours
+    leftovers = [f"{minute_prefix('raw', landing.table, m)}p00000-{0:020d}-{1:020d}.jsonl.gz" for m in later]
+    strange = f"{minute_prefix('rejected', landing.table, later[0])}by-hand.txt"
+    for key in (*leftovers, strange):
+        landing.lake.put(key, gzip.compress(b""))
+    topic.send(*ticks(2), at=later[0].start_ms)
+    manifests = land(landing, later[-1], NOW).manifests
+    assert len(manifests) == 61
+    sealed = {key for m in manifests for key in m.keys}
+    assert {key for key in keys(landing.lake) if key.startswith(("raw/", "rejected/"))} == {*sealed, strange}
+
+
+@pytest.mark.parametrize("healed_by", [MINUTE, MINUTE.plus(1)])
+def test_leftovers_that_came_after_the_seal_are_removed_by_the_next_run_of_this_or_the_next_minute(
+    landing: Landing, topic: TestTopic, healed_by: Minute
+) -> None:
+    topic.send(*ticks(2))
+    land(landing, MINUTE, NOW)
+    leftover = f"{minute_prefix('raw', landing.table, MINUTE)}p00000-{0:020d}-{1:020d}.jsonl.gz"
+    landing.lake.put(leftover, gzip.compress(b""))
+    land(landing, healed_by, NOW)
+    assert leftover not in keys(landing.lake)
+    assert set(offsets(landing.lake).values()) == {1}
+
+
 def test_a_run_that_fails_before_the_seal_leaves_a_minute_that_the_next_run_lands(
     landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

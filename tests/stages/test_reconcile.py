@@ -123,7 +123,8 @@ def test_missing_and_damaged_objects_are_landed_again_to_the_same_bytes(world: W
     lake = world.landing.lake
     lake.delete([first])
     lake.put(second, (before[second] or b"")[:-1])
-    lake.put(third, (before[third] or b"")[:-1] + b"\x99")
+    body = before[third] or b""
+    lake.put(third, body[:4] + b"\x01" + body[5:])  # gzip with a time in it: the same lines, as many bytes
     lake.put(rejected, b"x" * len(before[rejected] or b""))
     result = world.reconcile()
     assert [(f.kind, f.subject) for f in result.repaired[:4]] == [

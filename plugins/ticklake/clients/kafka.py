@@ -30,16 +30,17 @@ READER_CONFIG: dict[str, Any] = {
     "enable.partition.eof": True,
     "isolation.level": "read_committed",
     "check.crcs": True,
-    # Speed against memory: do not sit out a second when the queue was full once, and bound that queue.
+    # Speed against memory: do not sit out a second when the queue was full once, and bound that queue (one a partition).
     "fetch.queue.backoff.ms": 5,
     "fetch.wait.max.ms": 50,
     "fetch.message.max.bytes": 4_000_000,
-    "queued.max.messages.kbytes": 16_384,
+    "queued.max.messages.kbytes": 8_192,
 }
 
 _CALL_SECONDS = 20.0
 _STALL_SECONDS = 60.0
 _BATCH = 500
+_ELECTING = {Code.NOT_LEADER_FOR_PARTITION, Code.LEADER_NOT_AVAILABLE}
 _LATEST, _EARLIEST = -1, -2  # the protocol's special timestamps of ListOffsets
 
 
@@ -131,8 +132,9 @@ class TopicReader:
         for partition, offset in reached.items():
             if partition in ends and offset >= ends[partition]:
                 del ends[partition]
-                # Not pause(): a paused partition stays paused when a later read assigns it again.
-                self._consumer.incremental_unassign([TopicPartition(self.topic, partition)])
+                if ends:
+                    # Not pause(): a paused partition stays paused when a later read assigns it again.
+                    self._consumer.incremental_unassign([TopicPartition(self.topic, partition)])
 
     def _without_events(self, run: list[Any], reached: dict[int, int]) -> list[Any]:
         """The records among messages of one Kafka partition; notes where the end of the log was reached."""
@@ -169,15 +171,24 @@ class TopicReader:
 
     def _list_offsets(self, timestamp: int) -> dict[int, int]:
         wanted = [TopicPartition(self.topic, p, timestamp) for p in self.partitions]
-        answers = self._ask(
-            "tell the offsets of", lambda: self._consumer.offsets_for_times(wanted, timeout=_CALL_SECONDS)
-        )
+        answers = self._ask("tell the offsets of", lambda: self._with_leaders(wanted))
         for answer in answers:
             if answer.error is not None:
                 raise KafkaError(
                     f"Kafka did not tell offsets of {self.topic} {answer.partition}: {answer.error.str()}."
                 )
         return {answer.partition: answer.offset for answer in answers}
+
+    def _with_leaders(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
+        """Ask for offsets, again while leaders are being elected: a moment after a broker went or a topic came."""
+        deadline = time.monotonic() + _CALL_SECONDS
+        while True:
+            try:
+                return self._consumer.offsets_for_times(wanted, timeout=_CALL_SECONDS)
+            except KafkaException as e:
+                if e.args[0].code() not in _ELECTING or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def _ask(self, what: str, call: Any) -> Any:
         try:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -102,7 +102,7 @@ class Lake:
 
         return chunks()
 
-    def put(self, key: str, body: bytes, checksum: str | None = None) -> None:
+    def put(self, key: str, body: bytes | BinaryIO, checksum: str | None = None) -> None:
         """Store an object; with a SHA-256 in base64, S3 refuses bytes that arrived otherwise than they were sent."""
         extra = {"ChecksumSHA256": checksum} if checksum else {}
         try:
@@ -215,6 +215,8 @@ class Lake:
             "403": "The role of the connection ticklake_aws lacks this permission.",
             "InvalidAccessKeyId": "Check the credentials of the connection ticklake_aws.",
             "SignatureDoesNotMatch": "Check the credentials of the connection ticklake_aws.",
+            "PermanentRedirect": "The bucket lies in another region: set region_name of the connection ticklake_aws.",
+            "AuthorizationHeaderMalformed": "The bucket lies in another region: set region_name of ticklake_aws.",
             "ExpiredToken": "The credentials of the connection ticklake_aws have expired.",
         }
         code = _code(error) if isinstance(error, ClientError) else type(error).__name__

@@ -5,6 +5,7 @@
     manifests/<table>/dt=2026-11-22/1005.json
     origins/<table>.json
     curated/<table>/dt=2026-11-22/hr=10/….parquet
+    redriven/<table>/dt=2026-11-22/hr=10/<name of the rejected object>.json
     counts/<table>/dt=2026-11-22/hr=10/<query>.json
     counts/<table>/dt=2026-11-22/hours.json
     counts/<table>/totals.json
@@ -97,6 +98,11 @@ def manifest_minute(key: str) -> Minute:
 def origin_key(table: str) -> str:
     """Key of the table's origin."""
     return f"origins/{table}.json"
+
+
+def redriven_key(rejected: ObjectKey) -> str:
+    """Key of the marker that says which records of a rejected object were produced again."""
+    return f"{str(rejected).replace(REJECTED, 'redriven', 1).removesuffix('.jsonl.gz')}.json"
 
 
 def counts_key(table: str, hour: Hour, query: str) -> str:

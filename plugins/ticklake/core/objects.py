@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
 
 from isal import isal_zlib
 
@@ -23,21 +25,21 @@ _BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Packed:
-    """A finished object before it is stored: offsets [start, end), so many records, the gzip bytes."""
+    """A finished object before it is stored: offsets [start, end), so many records, the gzip bytes and how many.
+
+    ``checksum`` is their SHA-256 in base64, the form in which S3 checks and reports it. Whoever has the body closes it.
+    """
 
     start: int
     end: int
     records: int
-    body: bytes
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 in base64, the form in which S3 checks and reports it."""
-        return base64.b64encode(hashlib.sha256(self.body).digest()).decode("ascii")
+    size: int
+    checksum: str
+    body: BinaryIO
 
 
 class Packer:
-    """Packs the lines of one slice. Memory: one object's compressed bytes, and a block."""
+    """Packs the lines of one slice. Memory: a block; what is packed goes to a temporary file once it is as large as that."""
 
     def __init__(self, of: Slice, object_bytes: int) -> None:
         """Args: of: the slice; object_bytes: uncompressed size at which an object is closed."""
@@ -54,14 +56,20 @@ class Packer:
         for line, offset in zip(lines.splitlines(keepends=True), offsets, strict=True):
             self._take(line, 1)
             if self._size >= self._object_bytes:
-                full.append(self._close(offset + 1))
+                full.append(self._finished(offset + 1))
                 self._open(offset + 1)
         return full
 
-    def finish(self) -> Iterator[Packed]:
-        """The last object, reaching to the slice's end; nothing when no line is left for one."""
+    def finish(self) -> list[Packed]:
+        """The last object, reaching to the slice's end; none when no line is left for one."""
         if self._records:
-            yield self._close(self._end)
+            return [self._finished(self._end)]
+        self.close()
+        return []
+
+    def close(self) -> None:
+        """Give up what is not finished."""
+        self._body.close()
 
     def _open(self, start: int) -> None:
         self._start = start
@@ -70,7 +78,8 @@ class Packer:
         self._waiting: list[bytes] = []
         self._waits = 0
         self._gzip = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
-        self._body: list[bytes] = []
+        self._body = cast(BinaryIO, SpooledTemporaryFile(max_size=_BLOCK))  # noqa: SIM115 - closed by who gets it
+        self._sha256 = hashlib.sha256()
 
     def _take(self, lines: bytes, count: int) -> None:
         self._size += len(lines)
@@ -83,12 +92,17 @@ class Packer:
     def _compress(self) -> None:
         whole = memoryview(b"".join(self._waiting))
         for i in range(0, len(whole) - _BLOCK + 1, _BLOCK):
-            self._body.append(self._gzip.compress(whole[i : i + _BLOCK]))
+            self._write(self._gzip.compress(whole[i : i + _BLOCK]))
         rest = whole[len(whole) // _BLOCK * _BLOCK :]
         self._waiting, self._waits = [bytes(rest)], len(rest)
 
-    def _close(self, end: int) -> Packed:
-        rest = b"".join(self._waiting)
-        return Packed(
-            self._start, end, self._records, b"".join([*self._body, self._gzip.compress(rest), self._gzip.flush()])
-        )
+    def _write(self, packed: bytes) -> None:
+        self._body.write(packed)
+        self._sha256.update(packed)
+
+    def _finished(self, end: int) -> Packed:
+        self._write(self._gzip.compress(b"".join(self._waiting)) + self._gzip.flush())
+        size = self._body.tell()
+        self._body.seek(0)
+        checksum = base64.b64encode(self._sha256.digest()).decode("ascii")
+        return Packed(self._start, end, self._records, size, checksum, self._body)

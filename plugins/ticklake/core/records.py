@@ -19,6 +19,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
+from operator import methodcaller
 from typing import Any, Protocol
 
 import orjson
@@ -40,6 +41,9 @@ _NO_COLUMN = re.compile("[\\x00-\\x08\\x0a-\\x1f,\\ufffe\\uffff]")
 # Of a name within `struct<…>`: all that Hive's parser of types takes, which knows letters of the first 65,536 code points.
 _FIELD = re.compile(r"[\w.$ ]+", re.ASCII)
 _LETTERS_AND_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"})
+
+
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class Record(Protocol):
@@ -190,8 +194,22 @@ def kind_of_reason(reason: str) -> str:
     return reason.partition(":")[0]
 
 
+def headers_of(record: Record) -> Headers | None:
+    """The record's headers; None when the client cannot read them. To be asked once only.
+
+    For a header whose name is not UTF-8, confluent-kafka sets an error and still returns a list, with holes in place of
+    strings. A plain call of the method may miss the error (the interpreter's fast path does not look for it) and then touching
+    the list kills the process; a ``methodcaller`` always looks.
+    """
+    try:
+        return tuple(_ask_headers(record) or ())
+    except (SystemError, UnicodeDecodeError):
+        return None
+
+
 def rejected_line(record: Record, partition: int, timestamp: int, reason: str) -> bytes:
     """The line kept in ``rejected/``: everything needed to look at the record and to produce it again."""
+    headers = headers_of(record)
     line = {
         "kafka_partition": partition,
         "kafka_offset": record.offset(),
@@ -199,11 +217,12 @@ def rejected_line(record: Record, partition: int, timestamp: int, reason: str) -
         "reason": reason,
         "key": _base64(record.key()),
         "value": _base64(record.value()),
-        "headers": _headers(record),
+        "headers": None if headers is None else [[name, _base64(content)] for name, content in headers],
     }
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
+_ask_headers = methodcaller("headers")
 _PLAIN = [b"%d" % n for n in range(1000)]
 _PADDED = [b"%03d" % n for n in range(1000)]
 _KINDS = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
@@ -268,14 +287,6 @@ def _unique(pairs: Iterable[tuple[str, Any]]) -> None:
         if lowered in seen:
             raise UnfitError(f"key twice: {name} (Athena does not tell upper from lower case)")
         seen.add(lowered)
-
-
-def _headers(record: Record) -> list[list[str | None]] | None:
-    try:
-        return [[name, _base64(content)] for name, content in record.headers() or ()]
-    except (SystemError, UnicodeDecodeError):
-        # confluent-kafka cannot give a header whose name is not UTF-8. Asked again it would give a list with holes.
-        return None
 
 
 def _base64(content: bytes | str | None) -> str | None:

@@ -21,9 +21,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 
 
 def _include_folder() -> Path:
-    """The project's ``include/``: beside ``plugins/`` in a checkout or an Airflow home, else the working folder's."""
-    beside = Path(__file__).resolve().parents[3] / "include"
-    return beside if beside.is_dir() else Path.cwd() / "include"
+    """The project's ``include/``: in the package (MWAA's plugins.zip), else beside ``plugins/``, else the working folder's."""
+    here = Path(__file__).resolve().parents
+    return next((f for f in (here[1] / "include", here[3] / "include") if f.is_dir()), Path.cwd() / "include")
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ class Settings:
     aws_catalog: str
     aws_counts: str
     aws_reconcile: str
+    aws_redrive: str
     aws_health: str
     kafka_produce: str
     kafka_landing: str
     kafka_reconcile: str
+    kafka_redrive: str
     kafka_health: str
 
     @classmethod

@@ -13,6 +13,7 @@ from airflow.providers.apache.kafka.hooks.produce import KafkaProducerHook
 
 from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.clients.kafka_producer import RecordProducer
+from ticklake.clients.kafka_transactions import TransactionalProducer
 
 
 class ClusterHook(KafkaAdminClientHook):
@@ -27,3 +28,14 @@ class RecordProducerHook(KafkaProducerHook):
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
         return RecordProducer(config)
+
+
+class TransactionalProducerHook(KafkaProducerHook):
+    """``get_conn`` is a TransactionalProducer: the only one of its transactional id from then on."""
+
+    def __init__(self, kafka_config_id: str, transactional_id: str) -> None:
+        super().__init__(kafka_config_id)
+        self._transactional_id = transactional_id
+
+    def _get_client(self, config: Mapping[str, Any]) -> Any:
+        return TransactionalProducer(config, self._transactional_id)

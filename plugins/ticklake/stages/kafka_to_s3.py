@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ticklake.clients.kafka import TopicReader
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, SettingsError
-from ticklake.core.keys import RAW, REJECTED, manifest_key, minute_prefix
+from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix, manifest_key, minute_prefix
 from ticklake.core.manifest import Manifest, StoredObject
 from ticklake.core.minute import Minute
 from ticklake.core.origin import Origin
@@ -29,8 +30,10 @@ from ticklake.stages.sealed import agreed_origin, manifest_of, newest_before, ol
 
 log = logging.getLogger(__name__)
 
-_PARTITIONS_AT_ONCE = 8
+# Of each partition librdkafka queues some megabytes: more of them at once cost memory and gain nothing on one process.
+_PARTITIONS_AT_ONCE = 4
 _HEADS_AT_ONCE = 8
+_COMMIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
     if sealed is not None:
         return Landed((sealed,), _restore(landing, sealed, force))
     previous, following = _edges(landing, minute)
+    if previous and previous.sealed:
+        # Once more, a minute later: a loser of that seal, or one that slept, may have died before it cleaned up.
+        _delete_leftovers(landing, previous.sealed)
     wanted = _minutes(previous, minute, landing.stream.landing.catch_up_minutes)
     if len(wanted) > 1:
         log.info("Catching up %d unsealed minutes, %s to %s", len(wanted), wanted[0], wanted[-1])
@@ -96,6 +102,7 @@ class _Edge:
 
     minute: Minute
     offsets: Offsets
+    sealed: Manifest | None = None
 
 
 def _edges(landing: Landing, minute: Minute) -> tuple[_Edge | None, _Edge | None]:
@@ -111,7 +118,7 @@ def _edges(landing: Landing, minute: Minute) -> tuple[_Edge | None, _Edge | None
             _require_same_topic(landing, known)
     if sealed is None:
         origin = agreed_origin(lake, table, minute, lambda: _begin(landing, minute), lookback)
-    previous = _Edge(sealed.minute, sealed.ends) if sealed else None
+    previous = _Edge(sealed.minute, sealed.ends, sealed) if sealed else None
     if previous is None and origin and origin.minute <= minute:
         previous = _Edge(origin.minute.plus(-1), origin.starts)
     following = _Edge(after.minute, after.starts) if after else None
@@ -137,11 +144,16 @@ def _minutes(previous: _Edge | None, minute: Minute, limit: int) -> list[Minute]
 
 
 def _land_all(
-    landing: Landing, minutes: Iterable[Minute], previous: _Edge | None, following: _Edge | None
+    landing: Landing, minutes: Sequence[Minute], previous: _Edge | None, following: _Edge | None
 ) -> Iterator[Manifest]:
     # The end of the log is read before any time is looked up: see LogState.
     high, low = landing.reader.high(), landing.reader.low()
+    committed = time.monotonic()
+    leftovers: dict[Minute, set[str]] = {}
     for minute in minutes:
+        last = minute == minutes[-1]
+        if not last and minute not in leftovers:
+            leftovers = _leftovers_by_minute(landing, minute)
         log_state = LogState(
             low=low,
             high=high,
@@ -154,8 +166,10 @@ def _land_all(
             following.offsets if following else None,
             adjacent=following is not None and following.minute == minute.plus(1),
         )
-        manifest, ours = _land_one(landing, minute, slices, low)
-        landing.reader.commit(manifest.ends)
+        manifest, ours = _land_one(landing, minute, slices, low, None if last else leftovers[minute])
+        if last or time.monotonic() - committed > _COMMIT_SECONDS:
+            landing.reader.commit(manifest.ends)
+            committed = time.monotonic()
         previous = _Edge(minute, manifest.ends)
         if not ours:
             # The winner may have seen more of the log than we had when we began.
@@ -164,9 +178,12 @@ def _land_all(
 
 
 def _land_one(
-    landing: Landing, minute: Minute, slices: tuple[Slice, ...], low: dict[int, int]
+    landing: Landing, minute: Minute, slices: tuple[Slice, ...], low: dict[int, int], leftovers: set[str] | None
 ) -> tuple[Manifest, bool]:
-    """Write and seal one minute; returns the manifest that counts, and whether it is ours."""
+    """Write and seal one minute; returns the manifest that counts, and whether it is ours.
+
+    ``leftovers`` are the keys under its prefix before; None when more minutes do not follow: then they are listed afterwards.
+    """
     began = time.monotonic()
     written = _write(landing, minute, readable(slices, low))
     wrote = time.monotonic()
@@ -189,7 +206,7 @@ def _land_one(
         seconds={"write": round(wrote - began, 3)},
     )
     if landing.lake.put_if_absent(manifest_key(landing.table, minute), manifest.to_json()):
-        _delete_leftovers(landing, manifest)
+        _delete_leftovers(landing, manifest, leftovers)
         _tell(manifest, time.monotonic() - began)
         return manifest, True
     winner = manifest_of(landing.lake, landing.table, minute)
@@ -215,14 +232,25 @@ def _write(landing: Landing, minute: Minute, slices: tuple[Slice, ...]) -> Writt
         raise
 
 
-def _delete_leftovers(landing: Landing, manifest: Manifest) -> None:
+def _delete_leftovers(landing: Landing, manifest: Manifest, found: set[str] | None = None) -> None:
     """Remove what attempts that were killed have left under a minute's prefix; only after sealing: a twin might win."""
+    if found is None:
+        prefixes = [minute_prefix(zone, landing.table, manifest.minute) for zone in (RAW, REJECTED)]
+        found = {entry.key for prefix in prefixes for entry in landing.lake.list(prefix)}
+    leftovers = found - manifest.keys
+    if leftovers:
+        log.warning("%s: removing leftovers of an attempt that ended early: %s", manifest.minute, sorted(leftovers))
+        landing.lake.delete(leftovers)
+
+
+def _leftovers_by_minute(landing: Landing, minute: Minute) -> dict[Minute, set[str]]:
+    """What lies under the prefixes of this hour's minutes: in a catch-up two listings an hour, not a minute."""
+    found: dict[Minute, set[str]] = {m: set() for m in minute.hour.minutes()}
     for zone in (RAW, REJECTED):
-        found = {entry.key for entry in landing.lake.list(minute_prefix(zone, landing.table, manifest.minute))}
-        leftovers = found - manifest.keys
-        if leftovers:
-            log.warning("%s: removing leftovers of an attempt that ended early: %s", manifest.minute, sorted(leftovers))
-            landing.lake.delete(leftovers)
+        for entry in landing.lake.list(hour_prefix(zone, landing.table, minute.hour)):
+            with suppress(LakeError):  # a stranger's: reconcile tells of it
+                found[ObjectKey.parse(entry.key).minute].add(entry.key)
+    return found
 
 
 def _restore(landing: Landing, manifest: Manifest, force: bool) -> tuple[str, ...]:
@@ -235,6 +263,8 @@ def _restore(landing: Landing, manifest: Manifest, force: bool) -> tuple[str, ..
         low = landing.reader.low()
         for stored in damaged:
             _rewrite(landing, manifest.minute, stored, low)
+    # The attempt that sealed it may have died, or S3 failed, before that was done.
+    _delete_leftovers(landing, manifest)
     log.info(
         "%s is sealed (%s): %d objects, %s", manifest.minute, manifest.sealed_at, len(objects),
         f"{len(damaged)} written again" if damaged else "all there",

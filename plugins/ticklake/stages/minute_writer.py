@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from ticklake.clients.s3 import Lake
 from ticklake.core.keys import RAW, REJECTED, ObjectKey
@@ -19,7 +20,7 @@ from ticklake.core.slices import Slice
 
 log = logging.getLogger(__name__)
 
-_UPLOADS_AT_ONCE = 4
+_UPLOADS_AT_ONCE = 3
 _PROGRESS_SECONDS = 10.0
 # A second thread gains only when it is woken for milliseconds of work: about a thousand records, not one.
 _LINES_AT_ONCE = 1 << 20  # bytes
@@ -55,7 +56,7 @@ class MinuteWriter:
 
     Rows are made in the caller's thread, packed in a second one (compression and checksums leave Python's lock alone),
     uploaded in a few more. An object is uploaded when it is closed, since its key names its end.
-    Memory: one compressed object and a block of rows per open slice, a few of both on their way.
+    Memory: a few blocks of rows per open slice; what is packed waits in temporary files.
     """
 
     def __init__(
@@ -69,10 +70,12 @@ class MinuteWriter:
         self._zones = zones
         self._splicer = Splicer()
         self._open: dict[tuple[str, int], _Lines] = {}
-        self._packer = ThreadPoolExecutor(1, thread_name_prefix="pack")
+        self._packers: set[Packer] = set()
+        self._packing_pool = ThreadPoolExecutor(1, thread_name_prefix="pack")
         self._packing: deque[Future[None]] = deque()
-        self._uploader = ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="upload")
+        self._upload_pool = ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="upload")
         self._uploads: deque[Future[None]] = deque()
+        self._bodies: set[BinaryIO] = set()
         self._stored: dict[str, list[StoredObject]] = {RAW: [], REJECTED: []}
         self._min: int | None = None
         self._max: int | None = None
@@ -83,7 +86,9 @@ class MinuteWriter:
         """Open these slices; their records may come from now on."""
         for s in slices:
             for zone in (RAW, REJECTED):
-                self._open[zone, s.partition] = _Lines(Packer(s, self._object_bytes))
+                packer = Packer(s, self._object_bytes)
+                self._packers.add(packer)
+                self._open[zone, s.partition] = _Lines(packer)
 
     def take(self, batch: Batch) -> None:
         """Write the next records of one slice."""
@@ -103,8 +108,8 @@ class MinuteWriter:
         for waiting in (self._packing, self._uploads):
             while waiting:
                 waiting.popleft().result()
-        self._packer.shutdown()
-        self._uploader.shutdown()
+        self._packing_pool.shutdown()
+        self._upload_pool.shutdown()
         return Written(
             tuple(sorted(self._stored[RAW])),
             tuple(sorted(self._stored[REJECTED])),
@@ -116,8 +121,12 @@ class MinuteWriter:
 
     def abandon(self) -> None:
         """Stop after an error; what is written already names its content and harms nothing."""
-        self._packer.shutdown(wait=True, cancel_futures=True)
-        self._uploader.shutdown(wait=True, cancel_futures=True)
+        self._packing_pool.shutdown(wait=True, cancel_futures=True)
+        self._upload_pool.shutdown(wait=True, cancel_futures=True)
+        for packer in self._packers:
+            packer.close()
+        for body in self._bodies:
+            body.close()
 
     def _see(self, timestamps: Sequence[int]) -> None:
         first, last = min(timestamps), max(timestamps)
@@ -162,7 +171,9 @@ class MinuteWriter:
     def _pack(self, zone: str, partition: int, lines: _Lines, last: bool = False) -> None:
         while len(self._packing) >= _PACKS_AT_ONCE:
             self._packing.popleft().result()
-        self._packing.append(self._packer.submit(self._pack_now, zone, partition, lines.packer, lines.parts, last))
+        self._packing.append(
+            self._packing_pool.submit(self._pack_now, zone, partition, lines.packer, lines.parts, last)
+        )
 
     def _pack_now(self, zone: str, partition: int, packer: Packer, parts: _Parts, last: bool) -> None:
         for lines, offsets in parts:
@@ -171,18 +182,25 @@ class MinuteWriter:
         if last:
             for packed in packer.finish():
                 self._store(zone, partition, packed)
+            self._packers.discard(packer)
 
     def _store(self, zone: str, partition: int, packed: Packed) -> None:
         if zone not in self._zones:
+            packed.body.close()
             return
         key = str(ObjectKey(zone, self._table, self._minute, partition, packed.start, packed.end))
-        checksum = packed.checksum
         self._stored[zone].append(
-            StoredObject(key, partition, packed.start, packed.end, packed.records, len(packed.body), checksum)
+            StoredObject(key, partition, packed.start, packed.end, packed.records, packed.size, packed.checksum)
         )
         while len(self._uploads) >= _UPLOADS_AT_ONCE:
             self._uploads.popleft().result()
-        self._uploads.append(self._uploader.submit(self._lake.put, key, packed.body, checksum))
+        self._bodies.add(packed.body)
+        self._uploads.append(self._upload_pool.submit(self._upload, key, packed))
+
+    def _upload(self, key: str, packed: Packed) -> None:
+        with packed.body:
+            self._lake.put(key, packed.body, packed.checksum)
+        self._bodies.discard(packed.body)
 
     def _tell(self) -> None:
         if time.monotonic() - self._told >= _PROGRESS_SECONDS:

@@ -1,0 +1,185 @@
+"""Makes docs/performance.md and its pictures from benchmarks/results/*.json; measures nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmarks import _charts
+from benchmarks._common import RESULTS, ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+PICTURES = ROOT / "docs" / "pictures"
+_HEAD = """\
+# Performance
+
+Made by `./ticklake bench docs` from `benchmarks/results/*.json`; the text around the tables stands in `benchmarks/docs.py`.
+`./ticklake bench` lists the benchmarks, `./ticklake bench NAME --help` tells of one.
+
+How to read it: contenders take turns, the reference first in each round. Figures are the median and, in brackets, the smallest
+and the largest of all rounds. *Ratio* is the rate divided by the reference's in the same round, so 1 is as fast. On a machine
+that others use, seconds and rates are noise (each section says how busy it was); ratios and CPU-microseconds (CPU µs) per unit
+are what lasts.
+
+"""
+# What the project set out to reach: benchmark, beginnings of title and contender, figure, wanted, "at least" or "at most".
+_RATIOS = ("ratio", "cpu_ratio", "inverse")
+_GOALS = (
+    ("land", "a minute", "Ticklake", "ratio", 0.40, "at least", "of ConsumerPerformance's rate"),
+    ("land", "a minute", "Ticklake", "cpu_ratio", 1.5, "at most", "times ConsumerPerformance's CPU a record"),
+    ("land", "what else", "Airflow provider", "inverse", 5, "at least", "times the Airflow provider's loop"),
+    ("land", "what else", "quixstreams", "inverse", 12, "at least", "times quixstreams' S3FileSink"),
+    ("land", "what else", "tutorial", "inverse", 1000, "at least", "times the tutorials' loop"),
+    ("land_memory", "", "", "peak_mib", 300, "at most", "MiB at the most, of all sizes and numbers of partitions"),
+    ("catch_up", "", "one run", "seconds", 60, "at most", "s for 1,440 minutes of 60 records"),
+    ("reseal", "", "again", "seconds", 0.1, "at most", "s for a sealed minute"),
+    ("produce", "", "", "ratio", 1.2, "at least", "of ProducerPerformance's rate"),
+    ("reconcile", "", "", "seconds", 60, "at most", "s for a day of 1,440 minutes"),
+    ("dag_parse", "", "", "ms_above", 100, "at most", "CPU-ms for each DAG file above the import of airflow.sdk"),
+    ("freshness", "sealed", "", "seconds", 4, "at most", "s from a minute's end to its seal (median)"),
+    ("freshness", "counted", "", "seconds", 15, "at most", "s from a minute's end to its count in Athena (median)"),
+)
+
+
+def main() -> None:
+    """Write the page and the pictures."""
+    results = {file.stem: json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))}
+    PICTURES.mkdir(exist_ok=True)
+    sections = [_HEAD, _goals(results), *(_section(result) for result in results.values())]
+    PAGE.write_text("".join(sections))
+    print(f"written: {PAGE.relative_to(ROOT)}")
+
+
+def _goals(results: Mapping[str, Any]) -> str:
+    lines = ["| benchmark | to reach | reached |", "|---|---|---|"]
+    for benchmark, title, contender, figure, wanted, way, what in _GOALS:
+        if benchmark not in results:
+            reached = "not measured yet"
+        else:
+            values = _values(results[benchmark], title, contender, figure)
+            reached = "not measured yet" if not values else _verdict(values, wanted, way)
+        lines.append(f"| `{benchmark}` | {way} {wanted:g} {what} | {reached} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def _values(result: Mapping[str, Any], title: str, contender: str, figure: str) -> list[float]:
+    """The medians of a figure in the rows that are meant; a reference is none of them."""
+    found = []
+    for table in result["tables"]:
+        if not table["title"].startswith(title) or "contenders" not in table:
+            continue
+        for name, row in table["contenders"].items():
+            reference = name == table["reference"] and figure in _RATIOS
+            if reference or name == "import airflow.sdk" or not name.startswith(contender):
+                continue
+            spread = row.get("ratio" if figure == "inverse" else figure)
+            if spread:
+                found.append(1 / spread[1] if figure == "inverse" else spread[1])
+    return found
+
+
+def _verdict(values: Sequence[float], wanted: float, way: str) -> str:
+    worst = min(values) if way == "at least" else max(values)
+    good = worst >= wanted if way == "at least" else worst <= wanted
+    return f"{worst:,.3g}{'' if good else ' **(missed)**'}"
+
+
+def _section(result: Mapping[str, Any]) -> str:
+    machine, versions = result["machine"], result["versions"]
+    load = machine.get("load_before", [0])[0]
+    settings = ", ".join(f"{k} {_plain(v)}" for k, v in result["settings"].items())
+    lines = [
+        f"## {result['benchmark']}\n",
+        f"{result['about']}\n",
+        f"{result['began'][:10]}, commit `{result['commit']}`: {machine['cpu']}, {machine['cores']} cores, load {load} before;"
+        f" Python {versions['python']}, Kafka {versions['kafka']}, confluent-kafka {versions.get('confluent-kafka', '?')}"
+        f"{'; ' + settings if settings else ''}.\n",
+    ]
+    for table in result["tables"]:
+        lines.append(_table(table) if "contenders" in table else _nested(table))
+    lines += [_picture(result["benchmark"], title, svg) for title, svg in _pictures(result)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(table: Mapping[str, Any]) -> str:
+    rows = table["contenders"]
+    figures = list({f: None for row in rows.values() for f in row if f != "runs"})
+    heads = [
+        f.replace("per_second", f"{table['unit']}/s").replace("cpu_us", "CPU µs").replace("_", " ") for f in figures
+    ]
+    lines = [
+        f"{table['title'][:1].upper()}{table['title'][1:]}:\n",
+        f"| | {' | '.join(heads)} |",
+        "|---|" + "---|" * len(heads),
+    ]
+    for name, row in rows.items():
+        lines.append(f"| {name} | {' | '.join(_cell(row.get(f)) for f in figures)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _nested(table: Mapping[str, Any]) -> str:
+    """A table that is no comparison: every figure in it, a line each."""
+    lines = [f"{table['title'][:1].upper()}{table['title'][1:]}:\n", "| | |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in _flat(table) if name != "title"]
+    return "\n".join(lines) + "\n"
+
+
+def _flat(value: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
+    for name, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from _flat(inner, f"{before}{name}, ")
+        else:
+            yield f"{before}{name}".replace("_", " "), _plain(inner)
+
+
+def _pictures(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """(title, SVG) of what is better seen than read."""
+    for table in result["tables"]:
+        rows = table.get("contenders", {})
+        known = {name: row for name, row in rows.items() if row.get("per_second")}
+        if result["benchmark"] in {"land", "produce"}:
+            rates = {name: row["per_second"] for name, row in known.items()}
+            yield f"{table['title']}, {table['unit']}/s", _charts.bars(rates, f"{table['unit']} a second")
+        if result["benchmark"] == "growth":
+            rates = {name: row["per_second"] for name, row in known.items()}
+            yield f"{table['title']}, {table['unit']}/s", _charts.bars(rates, f"{table['unit']} a second")
+    if result["benchmark"] == "land_memory":
+        lines = {
+            t["title"]: [(row["runs"][0]["work"], row["peak_mib"][1]) for row in t["contenders"].values()]
+            for t in result["tables"]
+        }
+        yield "peak memory against records a minute", _charts.lines(lines, "records a minute", "MiB")
+        cost = {t["title"]: next(iter(t["contenders"].values()))["cpu_us"] for t in result["tables"]}
+        per_minute = {name: [v * 10_000 / 1e6 for v in values] for name, values in cost.items()}
+        yield (
+            "CPU-seconds of a minute of 10,000 records, the process's start included",
+            _charts.bars(per_minute, "CPU-seconds"),
+        )
+
+
+def _picture(benchmark: str, title: str, svg: str) -> str:
+    name = f"{benchmark}-{''.join(c if c.isalnum() else '-' for c in title.lower())[:40].strip('-')}.svg"
+    (PICTURES / name).write_text(svg)
+    return f"![{title}](pictures/{name})\n"
+
+
+def _cell(values: Sequence[float] | None) -> str:
+    if values is None:
+        return "-"
+    low, middle, high = map(_number, values)
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, int | float):
+        return _number(value)
+    return ", ".join(map(_plain, value)) if isinstance(value, list) else str(value)
+
+
+if __name__ == "__main__":
+    main()
