@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -37,6 +38,7 @@ Seeded = Sequence[tuple[Trial, int]]
 
 def main() -> int:
     """Run the trials, or read an earlier run; print the table; returns 1 when one trial is not healed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing may be left running
     options = parse(__doc__, _arguments)
     if options.rest.read:
         document = json.loads(options.rest.read.read_text())
@@ -92,7 +94,9 @@ def _run(stack: ExitStack, groups: Iterable[tuple[Lab, int, Seeded]], base: int)
     began = time.monotonic()
     futures: list[Future[Outcome]] = []
     for lab, workers, trials in groups:
-        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        pool = ThreadPoolExecutor(workers)
+        # When it is ended early, what has not begun does not begin, and the parts go at once.
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         futures += [pool.submit(_outcome, trial, lab, base + seed) for trial, seed in trials]
     done: list[Outcome] = []
     for future in as_completed(futures):
