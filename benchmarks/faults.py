@@ -44,6 +44,8 @@ def main() -> int:
         document = json.loads(options.rest.read.read_text())
     else:
         document = summary(list(_all_outcomes(options)), options)
+        if options.rest.update:
+            document = updated(json.loads(options.rest.update.read_text()), document)
         out = options.out or (None if options.quick or options.rest.only else RESULTS / "faults.json")
         if out:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +63,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="added to every trial's seed")
     parser.add_argument("--only", default="", metavar="TEXT", help="only trials with this in their name")
     parser.add_argument("--read", type=Path, metavar="FILE", help="print the table of an earlier run's JSON")
+    parser.add_argument(
+        "--update", type=Path, metavar="FILE", help="an earlier run's JSON, of which only the rows run now are replaced"
+    )
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/reliability.md")
 
 
@@ -150,6 +155,20 @@ def _row(kind: str, name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "not_healed": sum(not o.healed for o in outcomes),
         "attempts": sum(o.attempts for o in outcomes),
         "heal_seconds": [min(heal), round(statistics.median(heal), 3), max(heal)],
+    }
+
+
+def updated(earlier: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The earlier run with the rows of this one in their places."""
+    ran = {(row["kind"], row["name"]): row for row in now["faults"]}
+    faults = [ran.get((row["kind"], row["name"]), row) for row in earlier["faults"]]
+    again = tuple(f"{kind}, {name}, " for kind, name in ran)
+    return {
+        **earlier,
+        "faults": faults,
+        "trials": sum(row["trials"] for row in faults),
+        "not_healed": [o for o in earlier["not_healed"] if (o["kind"], o["name"]) not in ran] + now["not_healed"],
+        "notes": {k: v for k, v in earlier["notes"].items() if not k.startswith(again)} | now["notes"],
     }
 
 
