@@ -27,7 +27,7 @@ from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.text_table import text_table
 
 _SECONDS = 3600.0  # MSK Serverless takes a quarter of an hour
-_ACTORS = ("landing", "catalog", "counts", "health")
+_ACTORS = ("landing", "catalog", "counts", "reconcile", "redrive", "health")
 _NAMED = "BucketName: !Ref BucketName"
 _AT_ONCE = 1000  # of DeleteObjects
 Ask = Callable[[str], str]
@@ -137,7 +137,7 @@ def environment(values: Mapping[str, str], region: str, endpoint: str | None) ->
     if "BrokerAddress" in values:
         yield f"# Kafka: bootstrap.servers={values['BrokerAddress']} security.protocol=SASL_SSL sasl.mechanism=SCRAM-SHA-512"
         yield f"# ssl.ca.location: a copy of {values['BrokerCertificate']}"
-        for actor in ("produce", "landing", "health"):
+        for actor in ("produce", "landing", "redrive", "health"):
             yield f"# user and password of ticklake_kafka_{actor}: the secret {values[f'{actor.title()}SecretArn']}"
     if "ClusterArn" in values:
         yield f"# bootstrap.servers: aws kafka get-bootstrap-brokers --cluster-arn {values['ClusterArn']}"

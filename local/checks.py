@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,12 +23,14 @@ _HARMLESS = r"^(test|wrong|AKIAUNKNOWNUNKNOWN00|GetSecretValue|.*\s.*)$"
 # Nobody is asked whether a key is good (-n); checksums are everywhere.
 _SECRETS = ("-n", "--disable-plugin", "HexHighEntropyString", "--exclude-secrets", _HARMLESS)
 _BENCHMARKS = PROJECT / "benchmarks"
+_PYTEST = (sys.executable, "-m", "pytest")
 
 
 def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     """Run all checks, pytest last; returns 0 when all pass. One that fails does not keep the others from being run."""
     environment = _environment(home)
-    marks = ["-m", "not docker and not end_to_end"] if fast else []
+    # The end-to-end tests spend most of their time waiting for minutes: the others run meanwhile.
+    aside = None if fast or pytest_arguments else _start_end_to_end(environment)
     failed = []
     for name, command in _steps():
         began = time.monotonic()
@@ -35,12 +38,34 @@ def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
         say(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({time.monotonic() - began:.1f} s)")
         if code:
             failed.append(name)
+    marks = ["-m", "not docker and not end_to_end"] if fast or aside else []
+    sys.stdout.flush()
+    tests = subprocess.call([*_PYTEST, *marks, *pytest_arguments], cwd=PROJECT, env=environment)
+    if aside:
+        tests = _end_of(*aside) or tests
     if failed:
         say(f"failed before pytest: {', '.join(failed)}")
-    sys.stdout.flush()
-    # pytest's own closing line is the last one.
-    tests = subprocess.call([sys.executable, "-m", "pytest", *marks, *pytest_arguments], cwd=PROJECT, env=environment)
     return 1 if failed else tests
+
+
+def _start_end_to_end(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start them with their output in a file, so that the lines of two runs do not mix."""
+    descriptor, name = tempfile.mkstemp(prefix="ticklake-end-to-end-", suffix=".log")
+    say(f"the end-to-end tests run beside the others; their output meanwhile: {name}")
+    with os.fdopen(descriptor, "wb") as output:
+        command = [*_PYTEST, "-m", "end_to_end"]
+        return subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT), Path(
+            name
+        )
+
+
+def _end_of(running: subprocess.Popen[bytes], output: Path) -> int:
+    """Wait for the end-to-end tests and print what they said; returns their exit code."""
+    say("waiting for the end-to-end tests")
+    code = running.wait()
+    print(output.read_text(errors="replace"), flush=True)
+    output.unlink()
+    return code
 
 
 def run_compose_checks(home: Home, pytest_arguments: Sequence[str]) -> int:

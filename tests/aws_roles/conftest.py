@@ -15,7 +15,7 @@ from tests.certificates import make_certificate
 
 TABLE = "stock_ticks"
 ROOT = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
-ACTORS = ("Landing", "Catalog", "Crawler", "Counts", "Produce", "Health")
+ACTORS = ("Landing", "Catalog", "Crawler", "Counts", "Reconcile", "Redrive", "Produce", "Health")
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def write(prefix: str) -> Probe:
 
 
 def delete(prefix: str) -> Probe:
-    return lambda c, own: c.s3.delete_object(Bucket=own, Key=f"{prefix}probe")
+    return lambda c, own: c.s3.delete_object(Bucket=own, Key=f"{prefix}_gone")
 
 
 def erase(c: Clients, own: str) -> None:
@@ -84,39 +84,54 @@ def query(workgroup: str | None, table: str) -> Probe:
 
 # (what, on what, how, who may)
 PROBES: tuple[tuple[str, str, Probe, set[str]], ...] = (
-    ("s3:GetObject", "raw/", read(f"raw/{TABLE}/{HOUR}probe"), {"Landing", "Crawler", "Counts"}),
-    ("s3:PutObject", "raw/", write(f"raw/{TABLE}/{HOUR}"), {"Landing"}),
-    ("s3:DeleteObject", "raw/", delete(f"raw/{TABLE}/"), {"Landing"}),
+    ("s3:GetObject", "raw/", read(f"raw/{TABLE}/{HOUR}probe"), {"Landing", "Crawler", "Counts", "Reconcile"}),
+    ("s3:PutObject", "raw/", write(f"raw/{TABLE}/{HOUR}"), {"Landing", "Reconcile"}),
+    ("s3:DeleteObject", "raw/", delete(f"raw/{TABLE}/"), {"Landing", "Reconcile"}),
     ("s3:DeleteObjectVersion", "raw/", erase, set()),
-    ("s3:ListBucket", "raw/", listing(f"raw/{TABLE}/"), {"Landing", "Catalog", "Crawler", "Counts"}),
+    ("s3:ListBucket", "raw/", listing(f"raw/{TABLE}/"), {"Landing", "Catalog", "Crawler", "Counts", "Reconcile"}),
     ("s3:GetObject", "raw/ of another table", read("raw/other/probe"), set()),
     ("s3:PutObject", "raw/ of another table", write("raw/other/"), set()),
-    ("s3:GetObject", "rejected/", read(f"rejected/{TABLE}/probe"), {"Landing"}),
-    ("s3:PutObject", "rejected/", write(f"rejected/{TABLE}/"), {"Landing"}),
-    ("s3:DeleteObject", "rejected/", delete(f"rejected/{TABLE}/"), {"Landing"}),
-    ("s3:GetObject", "manifests/", read(f"manifests/{TABLE}/probe"), {"Landing", "Counts", "Health"}),
-    ("s3:PutObject", "manifests/", write(f"manifests/{TABLE}/"), {"Landing"}),
+    ("s3:GetObject", "rejected/", read(f"rejected/{TABLE}/probe"), {"Landing", "Reconcile", "Redrive"}),
+    ("s3:PutObject", "rejected/", write(f"rejected/{TABLE}/"), {"Landing", "Reconcile"}),
+    ("s3:DeleteObject", "rejected/", delete(f"rejected/{TABLE}/"), {"Landing", "Reconcile"}),
+    (
+        "s3:GetObject",
+        "manifests/",
+        read(f"manifests/{TABLE}/probe"),
+        {"Landing", "Counts", "Health", "Reconcile", "Redrive"},
+    ),
+    ("s3:PutObject", "manifests/", write(f"manifests/{TABLE}/"), {"Landing", "Reconcile"}),
     ("s3:DeleteObject", "manifests/", delete(f"manifests/{TABLE}/"), set()),
-    ("s3:ListBucket", "manifests/", listing(f"manifests/{TABLE}/"), {"Landing", "Counts", "Health"}),
+    (
+        "s3:ListBucket",
+        "manifests/",
+        listing(f"manifests/{TABLE}/"),
+        {"Landing", "Counts", "Health", "Reconcile", "Redrive"},
+    ),
     ("s3:GetObject", "counts/", read(f"counts/{TABLE}/probe"), {"Counts"}),
     ("s3:PutObject", "counts/", write(f"counts/{TABLE}/"), {"Counts"}),
     ("s3:DeleteObject", "counts/", delete(f"counts/{TABLE}/"), set()),
-    ("s3:GetObject", "athena-results/", read("athena-results/probe"), {"Counts"}),
-    ("s3:PutObject", "athena-results/", write("athena-results/"), {"Counts"}),
+    ("s3:PutObject", "quarantine/", write(f"quarantine/raw/{TABLE}/"), {"Reconcile"}),
+    ("s3:DeleteObject", "quarantine/", delete(f"quarantine/raw/{TABLE}/"), set()),
+    ("s3:PutObject", "reconciled/", write(f"reconciled/{TABLE}/"), {"Reconcile"}),
+    ("s3:PutObject", "redriven/", write(f"redriven/{TABLE}/"), {"Redrive"}),
+    ("s3:DeleteObject", "redriven/", delete(f"redriven/{TABLE}/"), set()),
+    ("s3:GetObject", "athena-results/", read("athena-results/probe"), {"Counts", "Reconcile"}),
+    ("s3:PutObject", "athena-results/", write("athena-results/"), {"Counts", "Reconcile"}),
     ("s3:GetObject", "the rest of the bucket", read("elsewhere/probe"), set()),
     ("s3:PutObject", "the rest of the bucket", write("elsewhere/"), set()),
     ("s3:ListBucket", "the rest of the bucket", listing("elsewhere/"), set()),
     ("s3:PutBucketPolicy", "the bucket", lambda c, own: c.s3.put_bucket_policy(Bucket=own, Policy="{}"), set()),
-    ("glue:StartCrawler", "the crawler", lambda c, own: c.glue.start_crawler(Name=own), {"Catalog"}),
+    ("glue:StartCrawler", "the crawler", lambda c, own: c.glue.start_crawler(Name=own), {"Catalog", "Reconcile"}),
     ("glue:UpdateCrawler", "the crawler", lambda c, own: c.glue.update_crawler(Name=own, Role="x"), set()),
     ("glue:StartCrawler", "another crawler", lambda c, own: c.glue.start_crawler(Name="other"), set()),
-    ("glue:GetPartition", "the table", partition, {"Catalog", "Crawler", "Counts"}),
+    ("glue:GetPartition", "the table", partition, {"Catalog", "Crawler", "Counts", "Reconcile"}),
     ("glue:BatchCreatePartition", "the table", new_partition, {"Crawler"}),
     ("glue:UpdateTable", "the table", new_columns, {"Crawler"}),
     ("glue:CreateTable", "the database", new_table, set()),
     ("glue:DeleteTable", "the table", lambda c, own: c.glue.delete_table(DatabaseName=own, Name=TABLE), set()),
     ("glue:GetTable", "another table", lambda c, own: c.glue.get_table(DatabaseName=own, Name="other"), set()),
-    ("athena:StartQueryExecution", "the table", query(None, TABLE), {"Counts"}),
+    ("athena:StartQueryExecution", "the table", query(None, TABLE), {"Counts", "Reconcile"}),
     ("athena:StartQueryExecution", "another table", query(None, "other"), set()),
     ("athena:StartQueryExecution", "another workgroup", query("primary", TABLE), set()),
 )

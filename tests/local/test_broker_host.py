@@ -62,8 +62,9 @@ def script(folder: Path, ports: list[int]) -> str:
         "BrokerAddress.PublicIp": "127.0.0.1",
         "Bucket": "lake",
         "TopicName": "stock_ticks",
+        "TableName": "stock_ticks",
         "GroupName": "ticklake",
-        **{f"{name}Secret": name.lower() for name in ("Produce", "Landing", "Health")},
+        **{f"{name}Secret": name.lower() for name in ("Produce", "Landing", "Redrive", "Health")},
     }
     source = re.sub(r"\$\{([A-Z][\w:.]*)\}", lambda m: values[m[1]], source).replace("${!", "${")
     moved = {

@@ -5,7 +5,7 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,9 +81,9 @@ def batch_of(partition: int, records: Sequence[Consumed]) -> Batch:
 class Memory(dict[str, bytes]):
     """The one thing that the writer does with the bucket."""
 
-    def put(self, key: str, body: bytes, checksum: str | None = None) -> None:
+    def put(self, key: str, body: BinaryIO, checksum: str | None = None) -> None:
         assert key not in self
-        self[key] = body
+        self[key] = body.read()
 
 
 @given(logs(), st.integers(50, 500), st.integers(1, 10))

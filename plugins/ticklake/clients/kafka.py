@@ -180,7 +180,7 @@ class TopicReader:
         return {answer.partition: answer.offset for answer in answers}
 
     def _with_leaders(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
-        """Ask for offsets; while leaders are elected, ask again: that lasts a moment after a broker went or a topic came."""
+        """Ask for offsets, again while leaders are being elected: a moment after a broker went or a topic came."""
         deadline = time.monotonic() + _CALL_SECONDS
         while True:
             try:
