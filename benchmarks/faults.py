@@ -2,7 +2,7 @@
 
 Two clusters of three real brokers, the AWS stand-in behind a proxy that makes S3 fail, and landing in processes of its own that
 are killed, stopped and woken. Trials run side by side, each in a topic and a bucket of its own; brokers are killed in the
-second cluster only. It took 20 minutes on two cores that others used too. `--write-docs` puts the table into docs/reliability.md.
+second cluster only. It takes 20 minutes on two busy cores. `--write-docs` puts the table into docs/reliability.md.
 """
 
 from __future__ import annotations
