@@ -2,7 +2,7 @@
 
 Two clusters of three real brokers, the AWS stand-in behind a proxy that makes S3 fail, and landing in processes of its own that
 are killed, stopped and woken. Trials run side by side, each in a topic and a bucket of its own; brokers are killed in the
-second cluster only. About ten minutes on two free cores. `--write-docs` puts the table into docs/reliability.md.
+second cluster only. It takes 20 minutes on two busy cores. `--write-docs` puts the table into docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks._common import RESULTS, ROOT, Options, machine, parse, progress,
 from tests.aws_stand_in import running_aws
 from tests.faults import kafka_trials, s3_trials, task_trials, time_trials
 from tests.faults.brokers import brokers
-from tests.faults.lab import Lab, Outcome, Trial
+from tests.faults.lab import NOTE, Lab, Outcome, Trial
 
 _WORKERS, _SLOW_WORKERS = 6, 12
 _TOLD_EVERY = 20
@@ -44,6 +44,8 @@ def main() -> int:
         document = json.loads(options.rest.read.read_text())
     else:
         document = summary(list(_all_outcomes(options)), options)
+        if options.rest.update:
+            document = updated(json.loads(options.rest.update.read_text()), document)
         out = options.out or (None if options.quick or options.rest.only else RESULTS / "faults.json")
         if out:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +63,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="added to every trial's seed")
     parser.add_argument("--only", default="", metavar="TEXT", help="only trials with this in their name")
     parser.add_argument("--read", type=Path, metavar="FILE", help="print the table of an earlier run's JSON")
+    parser.add_argument(
+        "--update", type=Path, metavar="FILE", help="an earlier run's JSON, of which only the rows run now are replaced"
+    )
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/reliability.md")
 
 
@@ -153,6 +158,20 @@ def _row(kind: str, name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
+def updated(earlier: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The earlier run with the rows of this one in their places."""
+    ran = {(row["kind"], row["name"]): row for row in now["faults"]}
+    faults = [ran.get((row["kind"], row["name"]), row) for row in earlier["faults"]]
+    again = tuple(f"{kind}, {name}, " for kind, name in ran)
+    return {
+        **earlier,
+        "faults": faults,
+        "trials": sum(row["trials"] for row in faults),
+        "not_healed": [o for o in earlier["not_healed"] if (o["kind"], o["name"]) not in ran] + now["not_healed"],
+        "notes": {k: v for k, v in earlier["notes"].items() if not k.startswith(again)} | now["notes"],
+    }
+
+
 def markdown(document: dict[str, Any]) -> str:
     """The table of a run."""
     lines = [
@@ -168,11 +187,14 @@ def markdown(document: dict[str, Any]) -> str:
         f"{sum(row[name] for row in rows):,}" for name in ("trials", "lost", "twice", "altered", "not_healed")
     )
     lines.append(f"| **all** | {sum(row['attempts'] for row in rows):,} attempts | {sums} | |")
-    lines += [f"\n{name}: {'; '.join(notes)}." for name, notes in document["notes"].items()]
+    lines += [
+        f"\nNote on {name}: {'; '.join(n.removeprefix(NOTE) for n in notes)}."
+        for name, notes in document["notes"].items()
+    ]
     where = document["machine"]
     lines.append(
-        f"\nRun of {document['ended'][:10]} on {where['cores']} cores ({where['cpu']}), load {where['load_before'][0]} by"
-        f" others when it ended; Kafka {document['versions']['kafka']}, seed {document['seed']}."
+        f"\nRun of {document['ended'][:10]} on {where['cores']} cores ({where['cpu']}), load average"
+        f" {where['load_before'][0]} when it ended; Kafka {document['versions']['kafka']}, seed {document['seed']}."
     )
     return "\n".join(lines) + "\n"
 

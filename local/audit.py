@@ -18,7 +18,7 @@ from local.terminal import say
 from ticklake.core.errors import SettingsError
 from ticklake.core.text_table import text_table
 
-_LOCKS = ("docker", "local", "dev", "bench", "aws", "bootstrap")
+_LOCKS = ("docker", "local", "dev", "bench", "aws", "mwaa", "bootstrap")
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def test_tasks_run_where_the_executor_says_and_their_logs_are_read_from_the_comm
     task = done[0]
     path = f"/api/v2/dags/kafka_to_s3/dagRuns/{task['dag_run_id']}/taskInstances/land/logs/{task['try_number']}"
     lines = [str(line) for line in api(run, path, token).json()["content"]]
-    assert any("sealed" in line for line in lines), lines
+    assert any("Sealed" in line for line in lines), lines
 
 
 def test_no_secret_stands_in_any_log(run: Run) -> None:

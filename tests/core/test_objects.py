@@ -1,11 +1,15 @@
 import base64
 import gzip
 import hashlib
+import os
+import resource
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ticklake.core.errors import DiskError
 from ticklake.core.objects import Packed, Packer
 from ticklake.core.slices import Slice
 
@@ -95,3 +99,15 @@ def test_no_line_no_object() -> None:
 def test_the_gzip_header_has_no_time_no_name_and_no_system() -> None:
     [packed] = pack([b"{}\n"], 1000)
     assert packed.body[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+
+def test_a_full_disk_ends_the_packing_in_words() -> None:
+    packer = Packer(Slice(0, 0, 9), 1 << 30)
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))  # no file can grow
+    try:
+        with pytest.raises(DiskError, match="does not fit into"):
+            packer.add(os.urandom(4 << 20).hex().encode() + b"\n", [0])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    packer.close()

@@ -25,5 +25,4 @@ def test_a_package_that_was_skipped_was_not_found_to_be_good():
 
 def test_every_lock_is_audited_by_itself_or_within_another():
     files = {file.stem for file in (audit.PROJECT / "locks").glob("*.in")}
-    # docker.txt holds all of airflow.txt; what Amazon's image pins is Amazon's to mend.
-    assert files == {*audit._LOCKS, "airflow", "mwaa"}
+    assert files == {*audit._LOCKS, "airflow"}  # docker.txt holds all of airflow.txt

@@ -33,3 +33,7 @@ class LakeError(TicklakeError):
 
 class LostOffsetsError(TicklakeError):
     """Kafka no longer has offsets that an unsealed minute needs (retention); the loss is written in its manifest."""
+
+
+class DiskError(TicklakeError):
+    """The worker's disk does not take what waits there to be uploaded."""

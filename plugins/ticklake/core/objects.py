@@ -11,11 +11,12 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import BinaryIO, cast
 
 from isal import isal_zlib
 
+from ticklake.core.errors import DiskError
 from ticklake.core.slices import Slice
 
 _LEVEL = 1
@@ -97,7 +98,13 @@ class Packer:
         self._waiting, self._waits = [bytes(rest)], len(rest)
 
     def _write(self, packed: bytes) -> None:
-        self._body.write(packed)
+        try:
+            self._body.write(packed)
+        except OSError as e:
+            raise DiskError(
+                f"A packed object does not fit into {gettempdir()}: {e.strerror}.",
+                "Make room on the worker, or let TMPDIR name a larger disk; nothing is lost, the next run lands the minute.",
+            ) from e
         self._sha256.update(packed)
 
     def _finished(self, end: int) -> Packed:

@@ -306,7 +306,9 @@ def _rewrite(landing: Landing, minute: Minute, stored: StoredObject, low: dict[i
             f"{stored.key} held {stored.records} records; Kafka now gives {again.records if again else 0}."
         )
     if again.checksum != stored.checksum:
-        log.warning("%s: same records, but other bytes than before (another version of zlib?)", stored.key)
+        log.warning(
+            "%s: same records, other bytes than before (another isal, or another kind of processor)", stored.key
+        )
 
 
 def _complain_of_losses(manifests: Iterable[Manifest]) -> None:
