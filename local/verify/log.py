@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import KafkaError as Code
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
@@ -15,6 +15,7 @@ from ticklake.core.errors import KafkaError
 _SECONDS = 20.0
 _STALL_SECONDS = 60.0
 _BATCH = 1000
+_ELECTING = {Code.LEADER_NOT_AVAILABLE, Code.NOT_LEADER_FOR_PARTITION, Code.UNKNOWN_TOPIC_OR_PART}
 
 
 class Log:
@@ -93,5 +94,17 @@ class Log:
             raise KafkaError(f"Kafka at {self.topic} {partition}: {error.str()}.")
 
     def _watermarks(self, partition: int) -> tuple[int, int]:
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), timeout=_SECONDS)
-        return low, high
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            try:
+                place = TopicPartition(self.topic, partition)
+                low, high = self._consumer.get_watermark_offsets(place, timeout=_SECONDS)
+            except KafkaException as e:
+                # Just after a broker went or the topic came, a leader may not be known yet.
+                if e.args[0].code() not in _ELECTING or time.monotonic() > deadline:
+                    raise KafkaError(
+                        f"Kafka does not tell the offsets of {self.topic} {partition}: {e.args[0].str()}."
+                    ) from e
+                time.sleep(0.2)
+            else:
+                return low, high
