@@ -19,8 +19,9 @@ from ticklake.core.keys import manifest_key, minute_prefix, origin_key
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
 from ticklake.stages import kafka_to_s3
-from ticklake.stages.kafka_to_s3 import Landing, land
-from ticklake.stages.sealed import manifest_of, origin_of
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
+from ticklake.stages.sealed import manifest_of, newest_before, origin_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -165,18 +166,18 @@ def test_the_loser_of_the_seal_deletes_only_what_the_winner_does_not_list_and_go
 ) -> None:
     topic.send(*ticks(2))
     topic.send(*ticks(2), partition=1)
-    write = kafka_to_s3._write
+    write = kafka_to_s3.write
 
-    def write_while_a_twin_seals(mine: Landing, minute: Minute, slices: Any) -> Any:
-        written = write(mine, minute, slices)
-        monkeypatch.setattr(kafka_to_s3, "_write", write)
+    def write_while_a_twin_seals(mine: Landing, cuts: Any) -> Any:
+        written = list(write(mine, cuts))
+        monkeypatch.setattr(kafka_to_s3, "write", write)
         topic.send(b'{"n":9}')  # the twin looks later and sees more
         twin = replace(landing, reader=topic.reader(), run_id="twin")
         land(twin, MINUTE, NOW)
         twin.reader.close()
-        return written
+        yield from written
 
-    monkeypatch.setattr(kafka_to_s3, "_write", write_while_a_twin_seals)
+    monkeypatch.setattr(kafka_to_s3, "write", write_while_a_twin_seals)
     [first] = land(landing, MINUTE, NOW).manifests
     [second] = land(landing, MINUTE.plus(1), NOW).manifests
     assert first.run_id == "twin"
@@ -189,18 +190,18 @@ def neighbour_before_the_seal(
     landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch, minute: Minute
 ) -> None:
     """Arrange that while the next minute is written, a record of it comes late and another run lands ``minute``."""
-    write = kafka_to_s3._write
+    write = kafka_to_s3.write
 
-    def write_beside_a_neighbour(mine: Landing, current: Minute, slices: Any) -> Any:
-        written = write(mine, current, slices)
-        monkeypatch.setattr(kafka_to_s3, "_write", write)
+    def write_beside_a_neighbour(mine: Landing, cuts: Any) -> Any:
+        written = list(write(mine, cuts))
+        monkeypatch.setattr(kafka_to_s3, "write", write)
         topic.send(b'{"late":1}', at=MINUTE.plus(-1).start_ms)
         neighbour = replace(landing, reader=topic.reader(), run_id="neighbour")
         land(neighbour, minute, NOW)
         neighbour.reader.close()
-        return written
+        yield from written
 
-    monkeypatch.setattr(kafka_to_s3, "_write", write_beside_a_neighbour)
+    monkeypatch.setattr(kafka_to_s3, "write", write_beside_a_neighbour)
 
 
 @pytest.mark.parametrize("neighbour", [1, -1])
@@ -430,10 +431,10 @@ def test_one_run_lands_no_more_minutes_than_its_limit_and_says_that_the_rest_fol
 
 def test_the_newest_sealed_minute_is_found_across_days(landing: Landing) -> None:
     land(landing, MINUTE, NOW)
-    found = kafka_to_s3.newest_before(landing.lake, landing.table, MINUTE.plus(2000), 48)
+    found = newest_before(landing.lake, landing.table, MINUTE.plus(2000), 48)
     assert isinstance(found, Manifest)
     assert found.minute == MINUTE
-    assert kafka_to_s3.newest_before(landing.lake, landing.table, MINUTE.plus(2000), 24) is None
+    assert newest_before(landing.lake, landing.table, MINUTE.plus(2000), 24) is None
 
 
 def test_the_groups_offsets_follow_so_that_kafkas_tools_show_the_lag(landing: Landing, topic: TestTopic) -> None:

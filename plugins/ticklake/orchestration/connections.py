@@ -10,7 +10,7 @@ from ticklake.core.settings import Settings, Stream
 from ticklake.orchestration.cluster_hooks import ClusterHook
 from ticklake.orchestration.kafka_hooks import ReaderHook
 from ticklake.orchestration.lake_hook import lake_of
-from ticklake.stages.kafka_to_s3 import Landing
+from ticklake.stages.landing import Landing
 
 
 @contextmanager
