@@ -207,6 +207,8 @@ class _Unsealed:
             slices = cut(log_state, ends, following.offsets if following else None, adjacent)
             yield minute, slices
             ends = {s.partition: s.end for s in slices}
+            # Records that came since the log was looked at may lie before the cut, where their time says so.
+            self._high = {p: max(high, ends[p]) for p, high in self._high.items()}
 
     def _seal(self, minute: Minute, slices: tuple[Slice, ...], written: Written) -> tuple[Manifest, bool]:
         """Seal it; what an attempt that ended early has left under its prefix goes."""
