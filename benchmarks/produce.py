@@ -1,8 +1,9 @@
 """Replaying the file into Kafka as fast as it goes: idempotent, acks=all, lz4, murmur2, three brokers.
 
 The reference is Kafka's own ProducerPerformance with the same settings, size of a batch included, and the file's own rows as
-payloads. It sends them without keys, so it can fill one batch after the other; ours go to the Kafka partitions of thirteen keys. Each rate is that of
-its producer, from the first record to the last confirmation; CPU and memory are those of the whole process, start included.
+payloads. It sends them without keys, so it can fill one batch after the other; ours go to the Kafka partitions of thirteen
+keys. Each rate is that of its producer, from the first record to the last confirmation; CPU and memory are those of the whole
+process, start included.
 
 The last contender replays a file that is read only once, so every row of it is parsed and serialised.
 """
