@@ -10,9 +10,11 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import LostOffsetsError
 from ticklake.orchestration.assets import LANDED_MINUTES
+from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import minute_of
 
 
+@fails_at_once
 def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
     """Land the run's minute; returns what was sealed, for the UI.
 
@@ -23,8 +25,10 @@ def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages.kafka_to_s3 import land
 
+    settings, stream = checked_settings(context, "aws_landing", "kafka_landing")
     minute = minute_of(context)
-    with open_landing(context["run_id"]) as landing:
+    parts = (settings.aws_landing, settings.kafka_landing)
+    with open_landing(settings.bucket, stream, context["run_id"], *parts) as landing:
         try:
             landed = land(landing, minute, datetime.now(UTC), force=bool(context["params"].get("force")))
         except LostOffsetsError as e:

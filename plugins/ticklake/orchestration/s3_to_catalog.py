@@ -11,8 +11,9 @@ from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from ticklake.core.keys import RAW, hour_prefix
-from ticklake.core.settings import AWS_CONNECTION, Settings, Stream
+from ticklake.core.settings import AWS_CONNECTION
 from ticklake.orchestration.assets import CATALOGUED_HOURS
+from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import hour_of
 
 
@@ -26,14 +27,15 @@ class FirstObjectSensor(S3KeySensor):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(bucket_key="", wildcard_match=True, deferrable=True, aws_conn_id=AWS_CONNECTION, **kwargs)
 
+    @fails_at_once
     def execute(self, context: Any) -> None:
         """Look once; then wait in the triggerer as long as an object may come."""
         from ticklake.stages.s3_to_catalog import seconds_to_wait
 
-        settings = Settings.from_env()
+        settings, stream = checked_settings(context, "aws_catalog")
         hour = hour_of(context)
         self.bucket_name, self.aws_conn_id = settings.bucket, settings.aws_catalog
-        self.bucket_key = hour_prefix(RAW, Stream.from_toml(settings.stream).table.name, hour) + "*"
+        self.bucket_key = hour_prefix(RAW, stream.table.name, hour) + "*"
         if self.poke(context):
             return
         self.timeout = seconds_to_wait(hour, datetime.now(UTC))
@@ -62,20 +64,22 @@ class CatalogHourOperator(GlueCrawlerRunOperator):
             crawler_name="", fail_on_already_running=False, deferrable=True, aws_conn_id=AWS_CONNECTION, **kwargs
         )
 
+    @fails_at_once
     def execute(self, context: Any) -> str:
         """Start the crawler and wait for it in the triggerer."""
-        settings = Settings.from_env()
+        settings, _ = checked_settings(context, "aws_catalog")
         self.crawler_name, self.aws_conn_id = settings.crawler, settings.aws_catalog
         return str(super().execute(context))
 
+    @fails_at_once
     def execute_complete(self, context: Any, event: dict[str, Any] | None = None) -> str:
         """Check the hour after the crawl and announce it; raises LakeError when the crawl did not find it."""
         from ticklake.stages.s3_to_catalog import check_hour
 
         super().execute_complete(context, event)
-        settings = Settings.from_env()
+        settings, stream = checked_settings(context, "aws_catalog")
         self.aws_conn_id = settings.aws_catalog
-        hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
+        hour, table = hour_of(context), stream.table.name
         check_hour(self.hook.get_conn(), settings.glue_database, table, hour, settings.crawler)
         self.log.info(
             "%s is in the catalog: %s.%s, dt=%s, hr=%s", hour, settings.glue_database, table, hour.dt, hour.hr

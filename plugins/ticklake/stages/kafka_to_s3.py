@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from ticklake.clients.kafka import TopicReader
 from ticklake.clients.s3 import Lake
-from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, SettingsError
+from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, NotOverError
 from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix, manifest_key, minute_prefix
 from ticklake.core.manifest import Manifest, StoredObject
 from ticklake.core.minute import Minute
@@ -70,12 +70,12 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
         force: write all objects of a sealed minute again.
 
     Raises:
-        SettingsError: the minute is not over.
+        NotOverError: the minute is not over.
         LostOffsetsError: sealed, but Kafka no longer had some offsets; which ones stands in the manifest.
         KafkaError, LakeError: nothing is sealed but what was; a retry goes on there.
     """
     if minute.plus(1).start > now:
-        raise SettingsError(f"The minute {minute} is not over yet.", "A minute can be landed once it has ended.")
+        raise NotOverError(f"The minute {minute} is not over yet.", "A minute can be landed once it has ended.")
     sealed = manifest_of(landing.lake, landing.table, minute)
     if sealed is not None:
         return Landed((sealed,), _restore(landing, sealed, force))
