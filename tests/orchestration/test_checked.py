@@ -129,7 +129,12 @@ def tasks() -> dict[str, Any]:
     return {
         "broker_health.check_brokers": lambda given: broker_health.check_brokers.function(**given),
         "csv_to_kafka.produce": CsvToKafkaOperator(task_id="p").execute,
-        "kafka_to_s3.land": kafka_to_s3.land_minute,
+        "kafka_to_s3.land": lambda given: kafka_to_s3.land.function(**given),
+        "kafka_to_s3.prepare": lambda given: kafka_to_s3.prepare.function(**given),
+        "kafka_to_s3.write": lambda given: kafka_to_s3.write.function([], **given),
+        "kafka_to_s3.seal": lambda given: kafka_to_s3.seal.function(
+            [{"partition": 0, "start": 0, "end": 1}], [], [], **given
+        ),
         "s3_to_catalog.wait_for_first_object": FirstObjectSensor(task_id="w").execute,
         "s3_to_catalog.crawl_and_check": CatalogHourOperator(task_id="c").execute,
         "catalog_to_counts.count_hour": CountHourOperator(task_id="h").execute,
@@ -143,7 +148,15 @@ def tasks() -> dict[str, Any]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("broker_health.check_brokers", "csv_to_kafka.produce", "kafka_to_s3.land", "catalog_to_counts.count_hour"),
+        *(
+            "broker_health.check_brokers",
+            "csv_to_kafka.produce",
+            "kafka_to_s3.land",
+            "kafka_to_s3.prepare",
+            "kafka_to_s3.write",
+            "kafka_to_s3.seal",
+            "catalog_to_counts.count_hour",
+        ),
         *("s3_to_catalog.wait_for_first_object", "s3_to_catalog.crawl_and_check", "reconcile.compare_and_repair"),
         *("reland.hours", "reland.land_hour", "rejected_to_kafka.redrive"),
     ],
@@ -157,7 +170,7 @@ def test_every_task_is_ended_at_once_by_what_is_typed_wrong(worker: pytest.Monke
     with pytest.raises(
         AirflowFailException, match=r"TICKLAKE_BUCKET = 's3://lake' is not a bucket's name\. Only the name"
     ):
-        tasks()[name](context(**params))
+        tasks()[name](context("2026-11-22T10:05" if name.startswith("kafka_to_s3") else "2026-11-22T10", **params))
 
 
 @pytest.mark.parametrize("key", ["2026-11-22T1O:05", "2026-11-22 10:05", "2026-11-31T10:05", "now"])

@@ -19,7 +19,7 @@ from ticklake.clients.s3 import Lake
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Landing as LandingSettings
 from ticklake.core.settings import Stream, Table, Topic
-from ticklake.stages.kafka_to_s3 import Landing
+from ticklake.stages.landing import Landing
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 

@@ -17,6 +17,7 @@ KAFKA_CONNECTION = "ticklake_kafka"
 AWS_CONNECTION = "ticklake_aws"
 
 _PREFIX = "TICKLAKE_"
+_MOST_TASKS = 256
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,248}", re.ASCII)  # Kafka takes no longer name of a topic
 
 
@@ -51,6 +52,7 @@ class Settings:
     kafka_reconcile: str
     kafka_redrive: str
     kafka_health: str
+    landing_tasks: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
@@ -75,6 +77,7 @@ class Settings:
             csv=Path(env.get("TICKLAKE_CSV", include / "data" / "indexProcessed.csv")),
             stream=Path(env.get("TICKLAKE_STREAM", include / "streams" / "stock_ticks.toml")),
             sql=Path(env.get("TICKLAKE_SQL", include / "sql")),
+            landing_tasks=landing_tasks(env),
             **{
                 f.name: env.get(_PREFIX + f.name.upper(), default)
                 for f in fields(cls)
@@ -87,6 +90,17 @@ class Settings:
         check_crawler("TICKLAKE_CRAWLER", settings.crawler)
         check_workgroup("TICKLAKE_WORKGROUP", settings.workgroup)
         return settings
+
+
+def landing_tasks(env: Mapping[str, str] | None = None) -> int:
+    """TICKLAKE_LANDING_TASKS: by how many tasks a minute is written (1 when not set); raises SettingsError.
+
+    The only setting that shapes a DAG, and so is read when its file is parsed, without the others.
+    """
+    text = (os.environ if env is None else env).get("TICKLAKE_LANDING_TASKS", "1")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_TASKS:
+        raise SettingsError(f"TICKLAKE_LANDING_TASKS = {text!r} is not a whole number from 1 to {_MOST_TASKS}.")
+    return int(text)
 
 
 @dataclass(frozen=True)

@@ -51,12 +51,11 @@ def reconcile_hours(context: Mapping[str, Any]) -> dict[str, Any]:
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages.reconcile import Sides, reconcile
 
-    settings, stream = checked_settings(context, "aws_reconcile", "kafka_reconcile")
+    settings, _ = checked_settings(context, "aws_reconcile", "kafka_reconcile")
     hours = hours_of(context)
     output = f"s3://{settings.bucket}/{ATHENA_RESULTS}/"
     client = AthenaHook(aws_conn_id=settings.aws_reconcile).get_conn()
-    parts = (settings.aws_reconcile, settings.kafka_reconcile)
-    with open_landing(settings.bucket, stream, context["run_id"], *parts) as landing:
+    with open_landing(context, "aws_reconcile", "kafka_reconcile") as landing:
         sides = Sides(
             landing=landing,
             athena=Athena(client, settings.glue_database, settings.workgroup, output),

@@ -60,10 +60,8 @@ def reland_hour(context: Mapping[str, Any], hour: str) -> dict[str, Any]:
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages.reland import reland
 
-    settings, stream = checked_settings(context, "aws_landing", "kafka_landing")
     minutes = _range(context).in_hour(Hour.parse(hour))
-    parts = (settings.aws_landing, settings.kafka_landing)
-    with open_landing(settings.bucket, stream, context["run_id"], *parts) as landing:
+    with open_landing(context) as landing:
         done = reland(landing, minutes, datetime.now(UTC), force=bool(context["params"].get("force")))
     if done.lost:
         raise AirflowFailException("\n".join(done.lost))
