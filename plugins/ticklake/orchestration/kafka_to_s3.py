@@ -16,12 +16,14 @@ from airflow.sdk.exceptions import AirflowFailException
 from ticklake.core.errors import LostOffsetsError
 from ticklake.core.settings import landing_tasks
 from ticklake.orchestration.assets import LANDED_MINUTES
+from ticklake.orchestration.checked import fails_at_once
 from ticklake.orchestration.run_key import minute_of
 
 # Within the tasks: what costs the DAG's parsing tenths of a second to import.
 
 
 @task(outlets=[LANDED_MINUTES])
+@fails_at_once
 def land(**context: Any) -> dict[str, Any]:
     """Land the run's minute; returns what was sealed, for the UI.
 
@@ -31,15 +33,17 @@ def land(**context: Any) -> dict[str, Any]:
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
 
-    with open_landing(context["run_id"]) as landing:
+    minute = minute_of(context)
+    with open_landing(context) as landing:
         try:
-            landed = stage.land(landing, minute_of(context), datetime.now(UTC), force=_force(context))
+            landed = stage.land(landing, minute, datetime.now(UTC), force=_force(context))
         except LostOffsetsError as e:
             raise AirflowFailException(str(e)) from e
     return _announce(context, landed)
 
 
 @task(outlets=[LANDED_MINUTES], multiple_outputs=True)
+@fails_at_once
 def prepare(**context: Any) -> dict[str, Any]:
     """Land what is unsealed before the run's minute, and cut the minute into parts. Raises as ``land`` does."""
     import msgspec
@@ -47,11 +51,10 @@ def prepare(**context: Any) -> dict[str, Any]:
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
 
-    with open_landing(context["run_id"]) as landing:
+    minute = minute_of(context)
+    with open_landing(context) as landing:
         try:
-            prepared = stage.prepare(
-                landing, minute_of(context), datetime.now(UTC), landing_tasks(), force=_force(context)
-            )
+            prepared = stage.prepare(landing, minute, datetime.now(UTC), landing_tasks(), force=_force(context))
         except LostOffsetsError as e:
             raise AirflowFailException(str(e)) from e
     summary = _announce(context, prepared.landed)
@@ -59,6 +62,7 @@ def prepare(**context: Any) -> dict[str, Any]:
 
 
 @task
+@fails_at_once
 def write(part: list[dict[str, int]], **context: Any) -> dict[str, Any]:
     """Write the objects of a part of the run's minute; returns what was written."""
     import msgspec
@@ -67,13 +71,15 @@ def write(part: list[dict[str, int]], **context: Any) -> dict[str, Any]:
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
 
-    with open_landing(context["run_id"]) as landing:
-        written = stage.write_part(landing, minute_of(context), msgspec.convert(part, list[Slice]))
+    minute = minute_of(context)
+    with open_landing(context) as landing:
+        written = stage.write_part(landing, minute, msgspec.convert(part, list[Slice]))
     answer: dict[str, Any] = msgspec.to_builtins(written)
     return answer
 
 
 @task(outlets=[LANDED_MINUTES])
+@fails_at_once
 def seal(slices: list[Any], lost: list[Any], written: Any, **context: Any) -> dict[str, Any] | None:
     """Seal the run's minute, unless it was sealed before. Raises as ``land`` does."""
     import msgspec
@@ -87,9 +93,10 @@ def seal(slices: list[Any], lost: list[Any], written: Any, **context: Any) -> di
         return None
     taken, gone = (msgspec.convert(some, tuple[Slice, ...]) for some in (slices, lost))
     parts = msgspec.convert(list(written), list[Written])
-    with open_landing(context["run_id"]) as landing:
+    minute = minute_of(context)
+    with open_landing(context) as landing:
         try:
-            landed = stage.seal(landing, minute_of(context), taken, gone, parts)
+            landed = stage.seal(landing, minute, taken, gone, parts)
         except LostOffsetsError as e:
             raise AirflowFailException(str(e)) from e
     return _announce(context, landed)

@@ -15,8 +15,9 @@ from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from ticklake.core.keys import RAW, hour_prefix
-from ticklake.core.settings import Settings, Stream
+from ticklake.core.settings import Settings
 from ticklake.orchestration.assets import CATALOGUED_HOURS
+from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import hour_of
 
 
@@ -27,6 +28,7 @@ class FirstObjectSensor(BaseSensorOperator):
     begins. An error of S3 is a failure and retried, not a skip: so this is not ``soft_fail``.
     """
 
+    @fails_at_once
     def execute(self, context: Any) -> None:
         """Look once; then wait in the triggerer as long as an object may come."""
         from ticklake.stages.s3_to_catalog import seconds_to_wait
@@ -55,12 +57,12 @@ class FirstObjectSensor(BaseSensorOperator):
     def _sensor(self, context: Any) -> Any:
         from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
 
-        settings = Settings.from_env()
+        settings, stream = checked_settings(context, "aws_catalog")
         return S3KeySensor(
             task_id=self.task_id,
             poke_interval=self.poke_interval,
             bucket_name=settings.bucket,
-            bucket_key=hour_prefix(RAW, Stream.from_toml(settings.stream).table.name, hour_of(context)) + "*",
+            bucket_key=hour_prefix(RAW, stream.table.name, hour_of(context)) + "*",
             wildcard_match=True,
             deferrable=True,
             aws_conn_id=settings.aws_catalog,
@@ -78,20 +80,23 @@ class CatalogHourOperator(BaseOperator):
         super().__init__(**kwargs)
         self.poll_interval = poll_interval
 
+    @fails_at_once
     def execute(self, context: Any) -> None:
         """Start the crawler and wait for it in the triggerer."""
-        operator = self._operator(Settings.from_env())
+        settings, _ = checked_settings(context, "aws_catalog")
+        operator = self._operator(settings)
         # Its guard against operators within operators is for DAG files: here one is meant to stand in for the other.
         unwrap(type(operator).execute)(operator, context)
 
+    @fails_at_once
     def execute_complete(self, context: Any, event: dict[str, Any] | None = None) -> str:
         """Check the hour after the crawl and announce it; raises LakeError when the crawl did not find it."""
         from ticklake.stages.s3_to_catalog import check_hour
 
-        settings = Settings.from_env()
+        settings, stream = checked_settings(context, "aws_catalog")
         operator = self._operator(settings)
         operator.execute_complete(context, event)
-        hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
+        hour, table = hour_of(context), stream.table.name
         check_hour(operator.hook.get_conn(), settings.glue_database, table, hour, settings.crawler)
         self.log.info(
             "%s is in the catalog: %s.%s, dt=%s, hr=%s", hour, settings.glue_database, table, hour.dt, hour.hr

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ticklake.core.errors import LakeError, LostOffsetsError, SettingsError
+from ticklake.core.errors import LakeError, LostOffsetsError, NotOverError
 from ticklake.core.keys import manifest_key
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
@@ -60,7 +60,7 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
         force: write all objects of a sealed minute again.
 
     Raises:
-        SettingsError: the minute is not over.
+        NotOverError: the minute is not over.
         LostOffsetsError: sealed, but Kafka no longer had some offsets; which ones stands in the manifest.
         KafkaError, LakeError: nothing is sealed but what was; a retry goes on there.
     """
@@ -120,7 +120,7 @@ def seal(
 def _sealed_before(landing: Landing, minute: Minute, now: datetime, force: bool) -> Landed | None:
     """Look after a minute that is sealed; None when it is not."""
     if minute.plus(1).start > now:
-        raise SettingsError(f"The minute {minute} is not over yet.", "A minute can be landed once it has ended.")
+        raise NotOverError(f"The minute {minute} is not over yet.", "A minute can be landed once it has ended.")
     sealed = manifest_of(landing.lake, landing.table, minute)
     return None if sealed is None else Landed((sealed,), restore(landing, sealed, force))
 
