@@ -354,6 +354,34 @@ def test_leftovers_that_came_after_the_seal_are_removed_by_the_next_run_of_this_
     assert set(offsets(landing.lake).values()) == {1}
 
 
+def test_what_a_task_that_woke_late_left_under_older_minutes_is_removed_too(landing: Landing, topic: TestTopic) -> None:
+    topic.send(*ticks(2))
+    for n in range(3):
+        land(landing, MINUTE.plus(n), NOW)
+    leftover = f"{minute_prefix('raw', landing.table, MINUTE)}p00000-{0:020d}-{1:020d}.jsonl.gz"
+    landing.lake.put(leftover, gzip.compress(b""))
+    land(landing, MINUTE.plus(3), NOW)
+    assert leftover not in keys(landing.lake)
+    assert set(offsets(landing.lake).values()) == {1}
+
+
+def test_minutes_under_which_nothing_came_late_are_not_read_again(
+    landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = Minute.containing(datetime.now(UTC)).plus(60)  # so that all is written in time
+    later = ahead.plus(60).start
+    for n in range(4):
+        topic.send(*ticks(2), at=ahead.plus(n).start_ms)
+        land(landing, ahead.plus(n), later)
+    read: list[str] = []
+    get = Lake.get
+    monkeypatch.setattr(Lake, "get", lambda lake, key: (read.append(key), get(lake, key))[1])
+    land(landing, ahead.plus(4), later)
+    assert [key for key in read if key.startswith("manifests/")] == [
+        manifest_key(landing.table, ahead.plus(n)) for n in (4, 3)
+    ]
+
+
 def test_a_run_that_fails_before_the_seal_leaves_a_minute_that_the_next_run_lands(
     landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
 from ticklake.core.slices import LogState, Offsets, Slice, cut, groups, lost, readable
 from ticklake.stages.edges import Edge, edges_of, minutes_to_land
-from ticklake.stages.landing import Landed, Landing, delete_leftovers, leftovers_by_minute
+from ticklake.stages.landing import Landed, Landing, delete_late_leftovers, delete_leftovers, leftovers_by_minute
 from ticklake.stages.minute_writer import Written, joined
 from ticklake.stages.restore import restore
 from ticklake.stages.sealed import manifest_of
@@ -128,8 +128,7 @@ def _sealed_before(landing: Landing, minute: Minute, now: datetime, force: bool)
 def _unsealed(landing: Landing, minute: Minute) -> _Unsealed:
     previous, following = edges_of(landing, minute)
     if previous and previous.sealed:
-        # Once more, a minute later: a loser of that seal, or one that slept, may have died before it cleaned up.
-        delete_leftovers(landing, previous.sealed)
+        delete_late_leftovers(landing, previous.sealed)
     wanted = minutes_to_land(previous, minute, landing.stream.landing.catch_up_minutes)
     if len(wanted) > 1:
         log.info("Catching up %d unsealed minutes, %s to %s", len(wanted), wanted[0], wanted[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ticklake.clients.kafka import TopicReader
 from ticklake.clients.s3 import Lake
@@ -15,8 +16,13 @@ from ticklake.core.minute import Minute
 from ticklake.core.origin import Origin
 from ticklake.core.settings import Stream
 from ticklake.core.topic_identity import require_same_topic as require
+from ticklake.stages.sealed import manifest_of
 
 log = logging.getLogger(__name__)
+
+# As long as a landing may take before Airflow ends it; an attempt that wakes later still is reconcile's.
+_LATE_MINUTES = 30
+_CLOCKS = timedelta(seconds=10)  # by which S3's clock may be behind
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,31 @@ def delete_leftovers(landing: Landing, manifest: Manifest, found: set[str] | Non
     if leftovers:
         log.warning("%s: removing leftovers of an attempt that ended early: %s", manifest.minute, sorted(leftovers))
         landing.lake.delete(leftovers)
+
+
+def delete_late_leftovers(landing: Landing, previous: Manifest) -> None:
+    """Remove what came under sealed minutes after they were sealed, as far back as an attempt may still have run.
+
+    A loser of a seal, or one that slept, may have died before it cleaned up. Under the newest sealed minute everything is
+    looked at; under those before it what was written when they had been looked at already. So it costs one listing of some
+    minutes a zone, and a manifest is read only where something late is found.
+    """
+    last, first = previous.minute, previous.minute.plus(-_LATE_MINUTES)
+    found: dict[Minute, set[str]] = {}
+    for zone in (RAW, REJECTED):
+        for hour in sorted({first.hour, last.hour}):
+            after = minute_prefix(zone, landing.table, first) if hour == first.hour else ""
+            for entry in landing.lake.list(hour_prefix(zone, landing.table, hour), start_after=after):
+                with suppress(LakeError):  # a stranger's: reconcile tells of it
+                    minute = ObjectKey.parse(entry.key).minute
+                    if minute > last:
+                        break
+                    if minute == last or entry.modified >= minute.plus(2).start - _CLOCKS:
+                        found.setdefault(minute, set()).add(entry.key)
+    for minute, keys in found.items():
+        sealed = previous if minute == last else manifest_of(landing.lake, landing.table, minute)
+        if sealed:
+            delete_leftovers(landing, sealed, keys)
 
 
 def leftovers_by_minute(landing: Landing, minute: Minute) -> dict[Minute, set[str]]:
