@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow and its provider warn of their own code
-AWS = {"conn_type": "aws", "login": "AKIA", "password": "s3cret", "extra": {"region_name": "eu-central-1"}}
+KEY = {"login": "AKIA", "password": "s3cret"}  # pragma: allowlist secret
+AWS = {"conn_type": "aws", **KEY, "extra": {"region_name": "eu-central-1"}}
 KAFKA = {"conn_type": "kafka", "extra": {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}}
 
 
@@ -57,12 +58,13 @@ def test_a_connection_that_is_not_there_is_named_with_the_setting_that_names_it(
 
 
 def test_a_connection_that_is_no_json_is_named_and_not_shown(worker: pytest.MonkeyPatch) -> None:
-    worker.setenv("AIRFLOW_CONN_TICKLAKE_AWS", '{"conn_type": "aws", "password": "s3cret"')
+    worker.setenv("AIRFLOW_CONN_TICKLAKE_AWS", '{"conn_type": "aws", "password": "s3cret"')  # pragma: allowlist secret
     assert "'ticklake_aws'" in refused("aws_landing")
 
 
 def test_an_extra_that_is_no_json_is_named_and_not_shown(worker: pytest.MonkeyPatch) -> None:
-    worker.setenv("AIRFLOW_CONN_TICKLAKE_KAFKA", json.dumps({**KAFKA, "extra": '{"sasl.password": "s3cret"'}))
+    half = '{"sasl.password": "s3cret"'  # pragma: allowlist secret
+    worker.setenv("AIRFLOW_CONN_TICKLAKE_KAFKA", json.dumps({**KAFKA, "extra": half}))
     assert refused("kafka_landing").startswith("Connection ticklake_kafka: the extra is not JSON: ")
 
 
@@ -117,6 +119,15 @@ def test_a_setting_that_librdkafka_refuses_names_the_connection(worker: pytest.M
         ) as found:
             _ = hook.get_conn
         assert "s3cret" not in str(found.value)
+
+
+def test_a_connection_cannot_name_code_to_be_run(worker: pytest.MonkeyPatch) -> None:
+    from ticklake.orchestration.cluster_hooks import ClusterHook
+
+    extra = {**KAFKA["extra"], "error_cb": "os.system"}  # type: ignore[dict-item]
+    worker.setenv("AIRFLOW_CONN_TICKLAKE_KAFKA", json.dumps({**KAFKA, "extra": extra}))
+    with pytest.raises(ValueError, match=r"Refusing to resolve Kafka callback error_cb='os\.system'"):
+        _ = ClusterHook("ticklake_kafka").get_conn
 
 
 def tasks() -> dict[str, Any]:
