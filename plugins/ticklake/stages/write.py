@@ -22,8 +22,9 @@ Cut = tuple[Minute, tuple[Slice, ...]]
 LARGEST_RECORD = 1 << 20
 """Bytes of a record where nothing is known: Kafka's own default limit."""
 
-# Of each partition librdkafka queues some megabytes: more of them at once cost memory and gain nothing on one process.
-_PARTITIONS_AT_ONCE = 4
+# Each reading begins with a wait, and of each partition librdkafka queues some megabytes: few together are slow where there are
+# many, many together cost memory.
+_PARTITIONS_AT_ONCE = 8
 _BYTES_AT_ONCE = 16 << 20
 _MINUTES_AT_ONCE = 60
 
