@@ -144,7 +144,7 @@ def tasks() -> dict[str, Any]:
         "kafka_to_s3.prepare": lambda given: kafka_to_s3.prepare.function(**given),
         "kafka_to_s3.write": lambda given: kafka_to_s3.write.function([], **given),
         "kafka_to_s3.seal": lambda given: kafka_to_s3.seal.function(
-            [{"partition": 0, "start": 0, "end": 1}], [], [], **given
+            {"slices": [{"partition": 0, "start": 0, "end": 1}], "lost": []}, [], **given
         ),
         "s3_to_catalog.wait_for_first_object": FirstObjectSensor(task_id="w").execute,
         "s3_to_catalog.crawl_and_check": CatalogHourOperator(task_id="c").execute,
