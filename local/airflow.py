@@ -86,7 +86,7 @@ def require_login(stack: Stack, wanted: bool | None) -> None:
     running = [part for name in AIRFLOW if (part := stack.parts.find(name)) and part.members()]
     if running:
         say("stopping Airflow, which starts again with the login " + ("on" if wanted else "off"))
-        stop(running)
+        stop(running, grace=8)  # the API server would wait for browsers that look at it
     login.turn(wanted)
     if not wanted:
         say(f"the login is off: whoever reaches {stack.home.airflow_url} is admin")

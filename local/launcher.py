@@ -7,7 +7,8 @@ import os
 import sys
 
 from local import environments
-from local.cli import Command, UsageError, parse
+from local.cli import parse
+from local.command_line import Command, UsageError
 from local.home import Home
 from local.terminal import complain
 from ticklake.core.errors import TicklakeError

@@ -15,6 +15,7 @@ from local.processes import PartError
 from local.stack import Stack
 from ticklake.core.errors import LakeError
 from ticklake.core.text_table import text_table
+from ticklake.core.visible import visible
 
 
 def run_query(stack: Stack, query: str, as_csv: bool) -> int:
@@ -56,7 +57,8 @@ def answer(athena: Any, stack: Stack, query: str) -> tuple[list[str], Iterator[l
         if state == "SUCCEEDED":
             break
         if state in ("FAILED", "CANCELLED"):
-            raise LakeError(f"Athena: {state}: {execution['Status'].get('StateChangeReason', 'no reason given')}")
+            reason = execution["Status"].get("StateChangeReason", "no reason given")
+            raise LakeError(f"Athena: {state}: {visible(reason)}")
         time.sleep(pause)
         pause = min(1.0, pause * 1.5)
     pages = iter(athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import LakeError, TicklakeError
+from ticklake.core.keys import RAW, ObjectKey
 from ticklake.core.manifest import Manifest, StoredObject
 from ticklake.core.minute import Minute
 from ticklake.core.slices import Slice
@@ -94,3 +95,36 @@ def test_a_manifest_that_contradicts_itself_is_refused(change: dict[str, object]
 def test_what_is_not_json_is_not_a_manifest() -> None:
     with pytest.raises(LakeError, match="not a manifest"):
         Manifest.from_json(b"<xml/>")
+
+
+KEY = ObjectKey(RAW, "stock_ticks", MANIFEST.minute, 0, 5, 9)
+AT_HOME = replace(MANIFEST, objects=(StoredObject(str(KEY), 0, 5, 9, 3, 120, "c"),), rejected_objects=())
+
+
+def test_a_manifest_is_at_home_where_it_was_written() -> None:
+    AT_HOME.require_at_home("stock_ticks", MANIFEST.minute)
+
+
+@pytest.mark.parametrize("place", [("stock_ticks", MANIFEST.minute.plus(1)), ("other", MANIFEST.minute)])
+def test_a_manifest_that_was_copied_to_another_minute_or_table_is_refused(place: tuple[str, Minute]) -> None:
+    with pytest.raises(LakeError, match="This is the manifest of stock_ticks at 2026-11-22T10:05"):
+        AT_HOME.require_at_home(*place)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        replace(KEY, zone="rejected"),
+        replace(KEY, table="other"),
+        replace(KEY, minute=MANIFEST.minute.plus(1)),
+        replace(KEY, partition=1),
+        replace(KEY, end=10),
+        "manifests/stock_ticks/dt=2026-11-22/1005.json",
+    ],
+)
+def test_a_manifest_that_lists_what_is_not_its_own_is_refused(key: object) -> None:
+    forged = replace(AT_HOME, objects=(replace(AT_HOME.objects[0], key=str(key)),))
+    with pytest.raises(
+        LakeError, match=r"This manifest lists .* in the place of raw/stock_ticks/dt=2026-11-22/hr=10/1005-"
+    ):
+        forged.require_at_home("stock_ticks", MANIFEST.minute)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local.cli import COMMANDS, UsageError, parse
+from local.cli import COMMANDS, parse
+from local.command_line import UsageError
 
 Typed = Callable[..., subprocess.CompletedProcess[str]]
 PROJECT = Path(__file__).parents[2]

@@ -60,6 +60,20 @@ def token_of_before(stack: Stack) -> str:
     return str(get(stack, "/auth/token").json()["access_token"])
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_web_page_of_somebody_else_cannot_act_even_without_a_login(
+    stack: Stack, token_of_before: str, kind: str
+) -> None:
+    """What a browser sends from another page without asking first is no JSON; and asked first, Airflow does not agree."""
+    url = f"{stack.home.airflow_url}/api/v2/dags/broker_health/dagRuns"
+    headers = {"Origin": "http://evil.example", **({"Content-Type": kind} if kind else {})}
+    answer = httpx.post(url, content='{"logical_date": null}', headers=headers, trust_env=False)
+    assert answer.status_code in (415, 422)
+    asked = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    agreed = httpx.options(url, headers={**asked, "Access-Control-Request-Headers": "content-type"}, trust_env=False)
+    assert "access-control-allow-origin" not in agreed.headers
+
+
 @pytest.fixture(scope="module")
 def locked(stack: Stack, token_of_before: str) -> Stack:
     """The same stack after `up --login`."""

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow and its provider warn of their own code
-AWS = {"conn_type": "aws", "login": "AKIA", "password": "s3cret", "extra": {"region_name": "eu-central-1"}}
+KEY = {"login": "AKIA", "password": "s3cret"}  # pragma: allowlist secret
+AWS = {"conn_type": "aws", **KEY, "extra": {"region_name": "eu-central-1"}}
 KAFKA = {"conn_type": "kafka", "extra": {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}}
 
 
@@ -57,12 +58,13 @@ def test_a_connection_that_is_not_there_is_named_with_the_setting_that_names_it(
 
 
 def test_a_connection_that_is_no_json_is_named_and_not_shown(worker: pytest.MonkeyPatch) -> None:
-    worker.setenv("AIRFLOW_CONN_TICKLAKE_AWS", '{"conn_type": "aws", "password": "s3cret"')
+    worker.setenv("AIRFLOW_CONN_TICKLAKE_AWS", '{"conn_type": "aws", "password": "s3cret"')  # pragma: allowlist secret
     assert "'ticklake_aws'" in refused("aws_landing")
 
 
 def test_an_extra_that_is_no_json_is_named_and_not_shown(worker: pytest.MonkeyPatch) -> None:
-    worker.setenv("AIRFLOW_CONN_TICKLAKE_KAFKA", json.dumps({**KAFKA, "extra": '{"sasl.password": "s3cret"'}))
+    half = '{"sasl.password": "s3cret"'  # pragma: allowlist secret
+    worker.setenv("AIRFLOW_CONN_TICKLAKE_KAFKA", json.dumps({**KAFKA, "extra": half}))
     assert refused("kafka_landing").startswith("Connection ticklake_kafka: the extra is not JSON: ")
 
 
@@ -75,6 +77,7 @@ def test_a_connection_of_another_type_is_named(worker: pytest.MonkeyPatch) -> No
     ("connection", "kind", "extra", "words"),
     [
         ("kafka_landing", KAFKA, {"bootstrap.servers": "localhost"}, "bootstrap.servers has 'localhost'"),
+        ("kafka_produce", KAFKA, {**KAFKA["extra"], "oauth_cb": "os.system"}, "oauth_cb names code to be run"),  # type: ignore[dict-item]
         ("aws_landing", AWS, {"regoin_name": "eu-central-1"}, "Did you mean region_name?"),
         ("aws_landing", AWS, {"region_name": "eu-central-1", "config_kwargs": {"reties": 1}}, "Did you mean retries?"),
     ],
@@ -133,7 +136,7 @@ def tasks() -> dict[str, Any]:
         "kafka_to_s3.prepare": lambda given: kafka_to_s3.prepare.function(**given),
         "kafka_to_s3.write": lambda given: kafka_to_s3.write.function([], **given),
         "kafka_to_s3.seal": lambda given: kafka_to_s3.seal.function(
-            [{"partition": 0, "start": 0, "end": 1}], [], [], **given
+            {"slices": [{"partition": 0, "start": 0, "end": 1}], "lost": []}, [], **given
         ),
         "s3_to_catalog.wait_for_first_object": FirstObjectSensor(task_id="w").execute,
         "s3_to_catalog.crawl_and_check": CatalogHourOperator(task_id="c").execute,

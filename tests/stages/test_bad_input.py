@@ -19,6 +19,7 @@ from tests.catalogued import TABLE, Catalogued, new_lake
 from tests.corpus import Case
 from tests.stages.conftest import MINUTE, TestTopic
 from ticklake.clients.athena import Question
+from ticklake.core.keys import ObjectKey, manifest_key, origin_key
 from ticklake.core.records import kind_of_reason
 from ticklake.core.settings import Table
 from ticklake.stages.kafka_to_s3 import land
@@ -118,6 +119,33 @@ def test_what_kafka_takes_by_the_topics_limit_lands_and_what_it_refuses_never_wa
     [manifest] = land(landing, MINUTE, NOW).manifests
     assert (manifest.records, manifest.rejected) == (2, 1)
     assert lines(catalogued, "raw").keys() == {place for place, case in placed.items() if case.reason is None}
+
+
+def test_a_small_message_that_unpacks_to_more_than_a_row_may_be_is_rejected_and_the_next_lands(
+    landing: Landing, topic: TestTopic
+) -> None:
+    """33 MB of one letter are 33 KB on the wire, which Kafka takes by the topic's limit of 1 MB."""
+    wide = {"bootstrap.servers": topic.bootstrap, "message.max.bytes": 50_000_000, "compression.type": "gzip"}
+    producer = Producer(wide)
+    for value in (b'{"a":"%b"}' % (b"x" * 33_000_000), b"{}"):
+        producer.produce(topic.name, value, partition=0, timestamp=MINUTE.start_ms)
+        assert producer.flush(60) == 0
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    assert (manifest.records, manifest.rejected) == (1, 1)
+
+
+def test_no_record_decides_where_it_is_written(landing: Landing, topic: TestTopic, catalogued: Catalogued) -> None:
+    """Not by its key, its headers, or columns that look like the bucket's folders."""
+    away = "../../manifests/x/dt=2026-01-01/0000.json"
+    value = json.dumps({"table": away, "minute": away, "kafka": away}).encode()
+    reserved = json.dumps({"dt": away, "hr": away}).encode()
+    produce(topic, [Case("row", value, None, key=away.encode()), Case("reserved", reserved, "reserved column")])
+    [manifest] = land(landing, MINUTE, NOW).manifests
+    assert (manifest.records, manifest.rejected) == (1, 1)
+    found = {entry.key for entry in catalogued.lake.list("")}
+    assert {key for key in found if key.startswith(("raw/", "rejected/"))} == manifest.keys
+    assert {ObjectKey.parse(key).minute for key in manifest.keys} == {MINUTE}
+    assert found - manifest.keys == {manifest_key(TABLE, MINUTE), origin_key(TABLE)}
 
 
 def test_a_header_that_the_client_cannot_read_does_not_stop_the_landing(

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ticklake.core.counts import Answer, Value
 from ticklake.core.errors import LakeError
+from ticklake.core.visible import visible
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
 _WHOLE = frozenset({"tinyint", "smallint", "integer", "int", "bigint"})
@@ -130,7 +131,7 @@ class Athena:
 
 def _refused(name: str, question: Question, why: str) -> LakeError:
     return LakeError(
-        f"Athena did not answer {name!r}: {why}", f"It was asked, with {question.parameters}:\n{question.sql}"
+        f"Athena did not answer {name!r}: {visible(why)}", f"It was asked, with {question.parameters}:\n{question.sql}"
     )
 
 

@@ -15,6 +15,8 @@ from ticklake.core.errors import SettingsError, did_you_mean
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]"
 _SERVER = re.compile(rf"(?:{_HOST}):(\d{{1,5}})", re.ASCII)
+# Airflow's provider imports what these name; before its version 2 whatever it is, for whoever may edit a connection.
+_CODE = re.compile(r".+_cb|on_.+|logger")
 _SASL = re.compile(r"sasl\.(username|password|oauthbearer\..+|mechanisms?)")
 _TLS = re.compile(r"ssl\.(ca|certificate|key|keystore)\..+")
 
@@ -38,8 +40,13 @@ def check_kafka(name: str, extra: Mapping[str, Any]) -> None:
     """Raise SettingsError for what is wrong in the extra of a Kafka connection of this name: librdkafka's settings."""
     where = f"Connection {name}, extra"
     for key, value in extra.items():
+        if _CODE.fullmatch(key):
+            raise SettingsError(
+                f"{where}: {key} names code to be run.",
+                "Leave it out. Tokens come from sasl.oauthbearer.method = oidc, or for MSK by themselves.",
+            )
         # The client would take the text of anything else for the value.
-        if not isinstance(value, str | int | float) and not callable(value):
+        if not isinstance(value, str | int | float):
             raise SettingsError(
                 f"{where}: {key} is {_kind(value)}.", "librdkafka takes texts, numbers, true and false."
             )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ticklake.core.errors import LakeError, SettingsError
+from ticklake.core.keys import RAW, REJECTED, ObjectKey
 from ticklake.core.minute import Minute
 from ticklake.core.slices import Slice
 
@@ -91,6 +92,20 @@ class Manifest:
     def keys(self) -> frozenset[str]:
         """Keys of all its objects."""
         return frozenset(o.key for o in (*self.objects, *self.rejected_objects))
+
+    def require_at_home(self, table: str, minute: Minute) -> None:
+        """Raise LakeError unless this is that minute's manifest, and lists that minute's objects only.
+
+        One that was copied from elsewhere, or made up, would have other minutes' objects written again, and this minute's
+        taken for leftovers.
+        """
+        remedy = "Landing did not write it so: bring back the version before it."
+        if (self.table, self.minute) != (table, minute):
+            raise LakeError(f"This is the manifest of {self.table} at {self.minute}.", remedy)
+        for zone, stored in (*((RAW, o) for o in self.objects), *((REJECTED, o) for o in self.rejected_objects)):
+            key = ObjectKey(zone, table, minute, stored.partition, stored.start, stored.end)
+            if stored.key != str(key):
+                raise LakeError(f"This manifest lists {stored.key!r} in the place of {key}.", remedy)
 
     def to_json(self) -> bytes:
         """The manifest as it lies in the bucket."""

@@ -15,6 +15,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_TABLE = re.compile(r"[a-z_][a-z0-9_]{0,254}", re.ASCII)
 _ATHENA = re.compile(r"[a-z0-9_]{1,255}", re.ASCII)
 # Glue's own pattern, less the blanks and brackets that no ARN in a policy would match as they are.
 _CRAWLER = re.compile(r"[A-Za-z0-9_.-]{1,255}", re.ASCII)
@@ -43,7 +44,9 @@ def check_database(where: str, name: str) -> None:
 
 def check_table(where: str, name: str) -> None:
     """Raise SettingsError unless Athena takes the name of the table."""
-    _check(where, name, _ATHENA, "1 to 255 lower-case letters, digits and '_', as Athena wants a table's name")
+    _check(
+        where, name, _TABLE, "1 to 255 lower-case letters, digits and '_', no digit first, as SQL wants a table's name"
+    )
 
 
 def check_crawler(where: str, name: str) -> None:

@@ -30,6 +30,7 @@ from ticklake.core.reconcile import Ends, Finding, Kind, Place
 from ticklake.core.reconciled import Reconciled
 from ticklake.core.slices import Offsets, Slice
 from ticklake.core.text_table import text_table
+from ticklake.core.visible import visible
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import newest_before, oldest_after, origin_of, sealed_in
@@ -185,7 +186,7 @@ def _repair(sides: Sides, findings: Sequence[Finding], now: datetime) -> dict[st
     for f in (f for f in findings if f.kind is Kind.ORPHAN):
         try:
             landing.lake.move(f.subject, to := keys.quarantine_key(f.subject))
-            _log.warning("Moved s3://%s/%s to %s", landing.lake.bucket, f.subject, to)
+            _log.warning("Moved s3://%s/%s to %s", landing.lake.bucket, visible(f.subject), visible(to))
         except TicklakeError as e:
             failed[f.subject] = str(e)
     again: dict[Minute, list[str]] = {}

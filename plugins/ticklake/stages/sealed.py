@@ -23,9 +23,11 @@ def manifest_of(lake: Lake, table: str, minute: Minute) -> Manifest | None:
     if body is None:
         return None
     try:
-        return Manifest.from_json(body)
+        manifest = Manifest.from_json(body)
+        manifest.require_at_home(table, minute)
     except LakeError as e:
         raise LakeError(f"s3://{lake.bucket}/{key}: {e.problem}", e.remedy) from e
+    return manifest
 
 
 def sealed_in(lake: Lake, table: str, hour: Hour) -> tuple[Manifest, ...]:
