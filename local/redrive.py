@@ -28,7 +28,7 @@ def run(stack: Stack, first: str, last: str, reason: str, unfit: bool, dry_run: 
             raise PartError(f"{part} does not run.", "Start the stack: ./ticklake up")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     stream = Stream.from_toml(stack.stream)
-    kafka = {"bootstrap.servers": stack.bootstrap, "log_level": 0}
+    kafka = {**stack.kafka("redrive"), "log_level": 0}
     consumer = Consumer({**kafka, **READER_CONFIG, "group.id": stream.landing.group})
     with closing(TopicReader(consumer, stream.topic.name)) as reader:
         lake = Lake(client(stack, "s3"), stack.bucket)
