@@ -57,6 +57,7 @@ def rights(stream: Stream) -> tuple[Right, ...]:
         Right("reconcile", "TOPIC", topic, ("READ", "DESCRIBE")),
         Right("reconcile", "GROUP", group, ("READ", "DESCRIBE")),
         Right("redrive", "TOPIC", topic, ("READ", "WRITE", "DESCRIBE")),
+        Right("redrive", "GROUP", group, ("DESCRIBE",)),
         Right("redrive", "TRANSACTIONAL_ID", f"ticklake-redrive-{stream.table.name}", ("WRITE", "DESCRIBE")),
         Right("health", "TOPIC", topic, ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")),
         Right("health", "GROUP", group, ("DESCRIBE",)),

@@ -21,8 +21,8 @@ _OAUTH_LOGIN = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginMod
 class SecuredKafka:
     """One broker that gives its actors the rights of ``stream``.
 
-    ``expired``, ``elsewhere``, ``certified`` and ``token`` are addresses of listeners: with a certificate that has expired, with
-    one for another host, one that asks clients for a certificate, one that takes an OAUTHBEARER token.
+    ``expired``, ``elsewhere``, ``certified`` and ``token`` are addresses of listeners: with a certificate that has expired,
+    with one for another host, one that asks clients for a certificate, one that takes an OAUTHBEARER token.
     """
 
     cluster: Cluster
@@ -39,6 +39,11 @@ class SecuredKafka:
         """librdkafka's settings of a user; changed ones with ``_`` for ``.``, None takes one away."""
         settings = {**self.cluster.client(user), **{name.replace("_", "."): value for name, value in changed.items()}}
         return {name: value for name, value in settings.items() if value is not None}
+
+    @property
+    def other_ca(self) -> str:
+        """Certificate of the authority that signed ``expired`` and ``elsewhere``, and clients; the cluster has its own."""
+        return str(self.folder / "authority.pem")
 
     def certificate(self, name: str, valid: timedelta = timedelta(days=1)) -> dict[str, Any]:
         """librdkafka's settings of a client that shows a certificate of this name."""
@@ -62,17 +67,18 @@ def running_secured_kafka(folder: Path) -> Iterator[SecuredKafka]:
     authority = Authority.new()
     for name, hosts, valid in (("expired", ["127.0.0.1"], -1), ("elsewhere", ["kafka.example.com"], 1)):
         write_private(folder / f"{name}.pem", authority.issue("kafka-1", hosts, timedelta(days=valid)))
-    write_private(folder / "both.pem", authority.pem)
+    write_private(folder / "authority.pem", authority.pem)
     broker = Broker(1, own, controller)
     security = Security(folder / "kafka" / "security")
     listeners = [f"CLIENT://127.0.0.1:{own}", f"CONTROLLER://127.0.0.1:{controller}"]
     more = {
         "listeners": ",".join([*listeners, *(f"{name}://{place}" for name, place in places.items())]),
-        "listener.security.protocol.map": "CLIENT:SASL_SSL,CONTROLLER:SSL,EXPIRED:SSL,ELSEWHERE:SSL,CERTIFIED:SSL,TOKEN:SASL_SSL",
+        "listener.security.protocol.map": "CLIENT:SASL_SSL,CONTROLLER:SSL,EXPIRED:SSL,ELSEWHERE:SSL,"
+        "CERTIFIED:SSL,TOKEN:SASL_SSL",
         "listener.name.expired.ssl.keystore.location": folder / "expired.pem",
         "listener.name.elsewhere.ssl.keystore.location": folder / "elsewhere.pem",
         "listener.name.certified.ssl.client.auth": "required",
-        "listener.name.certified.ssl.truststore.location": folder / "both.pem",
+        "listener.name.certified.ssl.truststore.location": folder / "authority.pem",
         "listener.name.certified.ssl.principal.mapping.rules": "RULE:^CN=(.*)$/$1/",
         "listener.name.token.sasl.enabled.mechanisms": "OAUTHBEARER",
         "listener.name.token.oauthbearer.sasl.jaas.config": f'{_OAUTH_LOGIN} unsecuredLoginStringClaim_sub="admin";',
@@ -81,9 +87,6 @@ def running_secured_kafka(folder: Path) -> Iterator[SecuredKafka]:
     stream = Stream.from_toml(PROJECT / "include" / "streams" / "stock_ticks.toml")
     with running(cluster, folder):
         grant(cluster.client(), stream)
-        # Clients that shall see the certificate's own fault must trust its authority.
-        trusted = folder / "authorities.pem"
-        trusted.write_bytes(authority.pem)
         yield SecuredKafka(
             cluster,
             security,

@@ -20,14 +20,14 @@ class ClusterHook(KafkaAdminClientHook):
     """``get_conn`` is a KafkaAdmin."""
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
-        return KafkaAdmin(config)
+        return KafkaAdmin(config, self.kafka_config_id)
 
 
 class RecordProducerHook(KafkaProducerHook):
     """``get_conn`` is a RecordProducer: the settings that exactness needs lie over those of the connection."""
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
-        return RecordProducer(config)
+        return RecordProducer(config, self.kafka_config_id)
 
 
 class TransactionalProducerHook(KafkaProducerHook):
@@ -38,4 +38,4 @@ class TransactionalProducerHook(KafkaProducerHook):
         self._transactional_id = transactional_id
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
-        return TransactionalProducer(config, self._transactional_id)
+        return TransactionalProducer(config, self._transactional_id, self.kafka_config_id)
