@@ -38,7 +38,8 @@ def main() -> None:
     from ticklake.core.minute import Minute
     from ticklake.core.settings import Landing as LandingSettings
     from ticklake.core.settings import Stream, Table, Topic
-    from ticklake.stages.kafka_to_s3 import Landing, land
+    from ticklake.stages.kafka_to_s3 import land
+    from ticklake.stages.landing import Landing
 
     asked = json.loads(sys.argv[1])
     topic = asked["topic"]

@@ -86,6 +86,8 @@ def _produce(bootstrap: str, topic: str, records: Iterable[tuple[bytes, int, int
         {
             "bootstrap.servers": bootstrap,
             "compression.type": "lz4",
+            # Else a batch that is sent again may change places with the next one.
+            "enable.idempotence": True,
             "linger.ms": 20,
             "batch.num.messages": 2000,
             "queue.buffering.max.messages": 200_000,

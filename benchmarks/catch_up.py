@@ -21,10 +21,10 @@ def catch_up(running: Parts, topic: str, first: Minute, minutes: int) -> Run:
     """Seal the first minute, then land all the others in one run; raises when it missed a record."""
     bucket = running.bucket()
     settings = {"bootstrap": running.bootstrap, "endpoint": running.endpoint, "bucket": bucket, "topic": topic}
-    _land_once.run(**settings, minute=first.key)
+    _, before = _land_once.run(**settings, minute=first.key)
     run, told = _land_once.run(**settings, minute=first.plus(minutes).key)
-    if (told["minutes"], told["records"]) != (minutes, minutes * RECORDS):
-        raise RuntimeError(f"landed {told['records']} records of {told['minutes']} minutes")
+    if (before["records"], told["minutes"], told["records"]) != (RECORDS, minutes, minutes * RECORDS):
+        raise RuntimeError(f"landed {before['records']} records, then {told['records']} of {told['minutes']} minutes")
     running.empty(bucket)
     return replace(run, work=minutes, more={"objects": told["objects"]})
 

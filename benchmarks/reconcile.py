@@ -27,7 +27,8 @@ from ticklake.clients.s3 import Lake
 from ticklake.core.minute import Hour
 from ticklake.core.settings import Landing as LandingSettings
 from ticklake.core.settings import Stream, Table, Topic
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 from ticklake.stages.reconcile import Sides, reconcile
 
 DAY = Hour.parse("2026-11-22T00")

@@ -13,12 +13,11 @@ By hand: Trigger, *Advanced Options*, the minute as *Partition Key*; or *Backfil
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from airflow.sdk import CronPartitionTimetable, Param, dag, task
+from airflow.sdk import CronPartitionTimetable, Param, dag
 
 from ticklake.core.minute import MINUTE_FORMAT
-from ticklake.orchestration.assets import LANDED_MINUTES
+from ticklake.orchestration.kafka_to_s3 import landing
 
 
 @dag(
@@ -48,13 +47,7 @@ from ticklake.orchestration.assets import LANDED_MINUTES
     },
 )
 def kafka_to_s3() -> None:
-    @task(outlets=[LANDED_MINUTES])
-    def land(**context: Any) -> dict[str, Any]:
-        from ticklake.orchestration.kafka_to_s3 import land_minute
-
-        return land_minute(context)
-
-    land()
+    landing()
 
 
 kafka_to_s3()

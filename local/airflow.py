@@ -19,8 +19,10 @@ import httpx
 
 from local.home import PROJECT
 from local.kafka_security import ACTORS
-from local.processes import Part, PartError, telling_lines
+from local.login import LoggedIn, Login, write_secret
+from local.processes import Part, PartError, stop, telling_lines
 from local.stack import AIRFLOW, Stack
+from local.terminal import say
 from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
 
 _DAGS = PROJECT / "dags"
@@ -33,6 +35,8 @@ def environment(stack: Stack) -> dict[str, str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith(ours) and k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     passed_on = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
     env |= {name: str(Path(os.environ[name]).absolute()) for name in passed_on if os.environ.get(name)}
+    if tasks := os.environ.get("TICKLAKE_LANDING_TASKS"):
+        env["TICKLAKE_LANDING_TASKS"] = tasks
     env |= {
         "TICKLAKE_BUCKET": stack.bucket,
         "TICKLAKE_GLUE_DATABASE": stack.database,
@@ -68,6 +72,25 @@ def prepare(stack: Stack) -> None:
     if code:
         raise PartError(f"`airflow db migrate` failed. From {log}:\n{telling_lines(log)}")
     done.write_text(version("apache-airflow"))
+
+
+def login_of(stack: Stack) -> Login:
+    """The login of this stack's Airflow."""
+    return Login(_home(stack))
+
+
+def require_login(stack: Stack, wanted: bool | None) -> None:
+    """Turn the login on or off (None: leave it as it is), and stop the parts that run with it as it was."""
+    login = login_of(stack)
+    if wanted is None or wanted == login.on:
+        return
+    running = [part for name in AIRFLOW if (part := stack.parts.find(name)) and part.members()]
+    if running:
+        say("stopping Airflow, which starts again with the login " + ("on" if wanted else "off"))
+        stop(running)
+    login.turn(wanted)
+    if not wanted:
+        say(f"the login is off: whoever reaches {stack.home.airflow_url} is admin")
 
 
 def start(stack: Stack) -> list[Part]:
@@ -106,10 +129,11 @@ def run_cli(stack: Stack, arguments: Sequence[str]) -> NoReturn:
 
 
 class Api:
-    """Airflow's REST API. Local only: everybody is admin, no token."""
+    """Airflow's REST API, as the admin."""
 
     def __init__(self, stack: Stack) -> None:
-        self._client = httpx.Client(base_url=f"{stack.home.airflow_url}/api/v2", timeout=30, trust_env=False)
+        self._url = f"{stack.home.airflow_url}/api/v2"
+        self._auth = LoggedIn(login_of(stack), stack.home.airflow_url)
 
     def start_dags(self, seconds: float = 120) -> list[str]:
         """Wait until every file of ``dags/`` is a known DAG, unpause them all; raises PartError on import errors."""
@@ -142,11 +166,12 @@ class Api:
 
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         try:
-            answer = self._client.request(method, path, **arguments).raise_for_status()
+            with httpx.Client(auth=self._auth, timeout=30, trust_env=False) as client:
+                answer = client.request(method, f"{self._url}{path}", **arguments).raise_for_status()
         except httpx.HTTPStatusError as e:
             raise PartError(f"Airflow answers {method} {path} with {e.response.status_code}: {e.response.text}") from e
         except httpx.HTTPError as e:
-            raise PartError(f"Airflow's API at {self._client.base_url} does not answer ({e}).") from e
+            raise PartError(f"Airflow's API at {self._url} does not answer ({e}).") from e
         return dict(answer.json())
 
 
@@ -178,8 +203,7 @@ def _settings(stack: Stack) -> dict[str, object]:
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
         "CORE__FERNET_KEY": "",  # connections come from the environment: there is nothing to encrypt
-        # Whoever reaches 127.0.0.1 is admin: this Airflow listens nowhere else.
-        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        **login_of(stack).settings,
         "CORE__PARALLELISM": 4,  # each worker costs memory; five DAGs seldom have more than four tasks at a time
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(stack)}",
         "API__HOST": "127.0.0.1",
@@ -217,9 +241,5 @@ def _aws_connection(stack: Stack) -> str:
 def _secret(file: Path) -> str:
     """The secret in a file that only its owner reads; made at the first use."""
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        half = file.with_name(f"{file.name}.{os.getpid()}")
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as f:
-            f.write(secrets.token_urlsafe(32))
-        half.replace(file)
+        write_secret(file, secrets.token_urlsafe(32))
     return file.read_text()

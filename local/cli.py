@@ -118,7 +118,8 @@ def _up(home: Home, options: Namespace) -> int:
     from local.stack import Stack
     from local.up import up
 
-    return up(Stack(home), brokers=options.brokers, wait=not options.no_wait, secure=options.secure)
+    wait = not options.no_wait
+    return up(Stack(home), brokers=options.brokers, wait=wait, login=options.login, secure=options.secure)
 
 
 def _down(home: Home, options: Namespace) -> int:
@@ -218,6 +219,11 @@ _COMMANDS = (
                 "--no-wait", action="store_true", help="return when all runs, without waiting for the first minutes"
             ),
             _option(
+                "--login",
+                action=argparse.BooleanOptionalAction,
+                help="Airflow's UI and API want a password, made by `up`, which says where it is; on until --no-login",
+            ),
+            _option(
                 "--secure",
                 action="store_true",
                 help="Kafka with TLS, passwords and a user per stage that may do its own only (docs/security.md)",
@@ -226,6 +232,7 @@ _COMMANDS = (
         examples=(
             ("up", "a second time it is harmless: what runs is left, what died is started again"),
             ("up --brokers 1", "on a small machine"),
+            ("up --login", "on a machine that others use too"),
             ("up --secure", "once secured it stays so; ./ticklake down --wipe before it, if there was a plain one"),
         ),
         exit_codes="0 all runs, and goes on running; 1 it failed and says why; 130 stopped by Ctrl-C",

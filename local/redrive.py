@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 
 from local.aws_stand_in import client
 from local.processes import PartError
 from local.stack import AWS, Stack
-from ticklake.core.minute import Minute
+from ticklake.core.ranges import MinuteRange
 from ticklake.core.settings import Stream
 
 
@@ -20,7 +21,9 @@ def run(stack: Stack, first: str, last: str, reason: str, unfit: bool, dry_run: 
     from ticklake.clients.s3 import Lake
     from ticklake.stages.rejected_to_kafka import Wanted, redrive
 
-    wanted = Wanted(Minute.parse(first), Minute.parse(last), reason, unfit, dry_run)
+    minutes = MinuteRange.parse(first, last)
+    minutes.require_over(datetime.now(UTC))
+    wanted = Wanted(minutes.first, minutes.last, reason, unfit, dry_run)
     for part in (AWS, *(broker.name for broker in stack.brokers()[:1])):
         if not stack.alive(part):
             raise PartError(f"{part} does not run.", "Start the stack: ./ticklake up")

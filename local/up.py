@@ -16,6 +16,7 @@ from local import airflow, aws_stand_in
 from local.kafka_security import grant
 from local.lake import Counted, Sealed, counted, sealed
 from local.lock import one_at_a_time
+from local.login import USER
 from local.processes import Part, PartError
 from local.provision import provision
 from local.stack import AWS_LOGIN, Stack
@@ -29,10 +30,11 @@ _PATIENCE = 420.0  # seconds for the first minutes to be counted
 _QUIET = 15.0  # seconds after which the counts are said again though nothing rose
 
 
-def up(stack: Stack, brokers: int | None, wait: bool, secure: bool = False) -> int:
+def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None, secure: bool = False) -> int:
     """Start what does not run, wait until minutes are sealed and counted, leave it running. Returns the exit code."""
     try:
         with one_at_a_time(stack.home.folder, "starting the parts"):
+            airflow.require_login(stack, login)
             stack.check_ports(brokers)
             stack.claim_cluster(brokers, secure)
             parts = start_all(stack, brokers)
@@ -179,8 +181,10 @@ def _farewell(stack: Stack) -> None:
     stream = Stream.from_toml(stack.stream)
     look = f"./ticklake kafka console-consumer --topic {stream.topic.name} --from-beginning --max-messages 3"
     print(f"\nRunning after {elapsed():.0f} s, until ./ticklake down\n")
+    login = airflow.login_of(stack)
     for what, where in (
         ("Airflow's UI", stack.home.airflow_url),
+        *((("its login", f"{USER}, with the password in {login.file}"),) if login.on else ()),
         ("what is landed", "./ticklake status"),
         ("ask Athena", f"./ticklake sql 'SELECT COUNT(*) FROM {stream.table.name}'"),  # noqa: S608
         ("look into Kafka", look),

@@ -23,7 +23,8 @@ from ticklake.core.minute import Minute
 from ticklake.core.reconcile import Kind
 from ticklake.core.settings import Stream
 from ticklake.stages.catalog_to_counts import count_hour, queries
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 from ticklake.stages.reconcile import Sides, reconcile
 from ticklake.stages.rejected_to_kafka import Wanted, redrive
 from ticklake.stages.s3_to_catalog import check_hour

@@ -12,7 +12,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -78,6 +85,8 @@ def change_config(user: Settings, topic: str, group: str) -> None:
 def read(user: Settings, topic: str, group: str) -> None:
     # A group that everybody may use: only the topic's right counts.
     with closing(Consumer({**user, "group.id": OPEN_GROUP, "enable.partition.eof": True})) as consumer:
+        if unseen := consumer.list_topics(topic, timeout=SECONDS).topics[topic].error:
+            raise KafkaException(unseen)
         consumer.assign([TopicPartition(topic, 0, 0)])
         message = consumer.poll(SECONDS)
         assert message, "neither a record nor an error came"
@@ -105,16 +114,17 @@ def transact_otherwise(user: Settings, topic: str, group: str) -> None:
 
 
 def see_group(user: Settings, topic: str, group: str) -> None:
-    with closing(Consumer({**user, "group.id": group})) as consumer:
-        consumer.committed([TopicPartition(topic, 0)], timeout=SECONDS)
+    admin = AdminClient(user)
+    admin.describe_consumer_groups([group])[group].result(SECONDS)
 
 
 def commit(user: Settings, topic: str, group: str) -> None:
-    with closing(Consumer({**user, "group.id": group, "enable.auto.commit": False})) as consumer:
-        done = consumer.commit(offsets=[TopicPartition(topic, 0, 0)], asynchronous=False)
-        for one in done or ():
-            if one.error:
-                raise KafkaException(one.error)
+    admin = AdminClient(user)
+    offsets = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 0)])
+    done = admin.alter_consumer_group_offsets([offsets])[group].result(SECONDS)
+    for one in done.topic_partitions:
+        if one.error:
+            raise KafkaException(one.error)
 
 
 def give_rights(user: Settings, topic: str, group: str) -> None:

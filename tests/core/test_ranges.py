@@ -33,5 +33,5 @@ def test_a_range_that_is_none_is_refused(ends: tuple[str, str]) -> None:
 def test_a_range_that_is_not_over_is_refused_with_the_newest_minute_that_is() -> None:
     now = datetime(2026, 11, 22, 10, 5, 30, tzinfo=UTC)
     MinuteRange.parse("2026-11-22T10:00", "2026-11-22T10:04").require_over(now)
-    with pytest.raises(SettingsError, match=r"2026-11-22T10:05, which is not over. 2026-11-22T10:04 is the newest"):
+    with pytest.raises(SettingsError, match=r"to = 2026-11-22T10:05 is not over. 2026-11-22T10:04 is the newest"):
         MinuteRange.parse("2026-11-22T10:00", "2026-11-22T10:05").require_over(now)

@@ -5,7 +5,7 @@ import pytest
 from ticklake.core.errors import SettingsError
 from ticklake.core.settings import Settings, Stream
 
-SHIPPED = Settings.from_env({"TICKLAKE_BUCKET": "b"}).stream
+SHIPPED = Settings.from_env({"TICKLAKE_BUCKET": "lake"}).stream
 
 
 def test_the_shipped_stream_file_reads() -> None:
@@ -16,7 +16,7 @@ def test_the_shipped_stream_file_reads() -> None:
 
 def test_an_unknown_variable_is_an_error_that_names_the_one_meant() -> None:
     with pytest.raises(SettingsError, match=r"TICKLAKE_BUKCET .* Did you mean TICKLAKE_BUCKET\?"):
-        Settings.from_env({"TICKLAKE_BUCKET": "b", "TICKLAKE_BUKCET": "b"})
+        Settings.from_env({"TICKLAKE_BUCKET": "lake", "TICKLAKE_BUKCET": "b"})
 
 
 def test_a_missing_bucket_is_named() -> None:
@@ -33,6 +33,12 @@ def test_a_missing_bucket_is_named() -> None:
         ("partitions = 6", "partitons = 6", r"\[topic\]: 'partitons' is not a key. Did you mean partitions"),
         ("partitions = 6", "", r"\[topic\]: 'partitions' is missing"),
         ('key_column = "Index"', 'key_column = "../Index"', r"\[table\]: key_column = '../Index' is not a text of"),
+        (
+            'name = "stock_ticks"          # raw',
+            'name = "stock-ticks" # raw',
+            r"\[table\]: name = 'stock-ticks' is not 1 to 255 lower",
+        ),
+        ("min_insync_replicas = 2", "min_insync_replicas = 4", "= 4 is more than replication_factor = 3: no record"),
         ("[landing]", "[lading]", r"'lading' is not a key. Did you mean landing"),
         ("[landing]", "landing", "is not TOML"),
     ],
@@ -51,7 +57,22 @@ def test_a_missing_stream_file_is_named(tmp_path: Path) -> None:
 
 def test_a_stage_may_have_connections_of_its_own():
     settings = Settings.from_env(
-        {"TICKLAKE_BUCKET": "b", "TICKLAKE_AWS_LANDING": "landing", "TICKLAKE_KAFKA_PRODUCE": "p"}
+        {"TICKLAKE_BUCKET": "lake", "TICKLAKE_AWS_LANDING": "landing", "TICKLAKE_KAFKA_PRODUCE": "p"}
     )
     assert (settings.aws_landing, settings.aws_counts) == ("landing", "ticklake_aws")
     assert (settings.kafka_produce, settings.kafka_landing) == ("p", "ticklake_kafka")
+
+
+@pytest.mark.parametrize("name", ["BUCKET", "AWS_LANDING", "KAFKA_PRODUCE", "CSV", "WORKGROUP"])
+def test_a_variable_that_is_set_and_empty_is_told_since_it_would_mean_something_else(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"TICKLAKE_{name} is set, and empty. Unset it"):
+        Settings.from_env({"TICKLAKE_BUCKET": "lake", f"TICKLAKE_{name}": ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("BUCKET", "My_Lake"), ("GLUE_DATABASE", "my-db"), ("CRAWLER", "a b"), ("WORKGROUP", "a/b")],
+)
+def test_a_name_that_aws_would_refuse_is_told_with_the_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^TICKLAKE_{name} = '{value}' is not"):
+        Settings.from_env({"TICKLAKE_BUCKET": "lake", f"TICKLAKE_{name}": value})

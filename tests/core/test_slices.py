@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import KafkaError
-from ticklake.core.slices import LogState, Slice, cut, lost, readable
+from ticklake.core.slices import LogState, Slice, cut, groups, lost, readable
 
 
 def log(high: int = 100, start: int | None = None, end: int | None = None, low: int = 0) -> LogState:
@@ -88,3 +88,15 @@ def test_minutes_landed_in_any_order_while_the_log_grows_touch_and_hold_each_off
     assert sorted(sealed) == list(range(8))
     assert [s.start for s in landed[1:]] == [s.end for s in landed[:-1]]
     assert all(s.end <= high for s in landed)
+
+
+@given(st.lists(st.integers(0, 1000), max_size=30), st.integers(1, 8))
+def test_groups_hold_every_slice_once_and_none_is_larger_than_a_slice_above_the_others(
+    sizes: list[int], count: int
+) -> None:
+    slices = [Slice(p, 5, 5 + size) for p, size in enumerate(sizes)]
+    made = groups(slices, count)
+    assert sorted(s for group in made for s in group) == slices
+    assert 1 <= len(made) <= count
+    loads = [sum(s.end - s.start for s in group) for group in made]
+    assert max(loads) - max(sizes, default=0) <= sum(sizes) / count

@@ -25,6 +25,16 @@ def refuse(*_, **__):
 
 import airflow.sdk
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.definitions.param import process_params
+
+def said_of(dag, name, value):
+    # What Airflow's worker says of a run whose configuration has this value.
+    given = {n: "2026-11-22T10" for n in ("from", "to") if n in dag.params}
+    try:
+        process_params(dag, dag.tasks[0], {**given, name: value}, suppress_exception=False)
+    except Exception as e:
+        return str(e)
+
 socket.socket.connect = refuse
 before = set(sys.modules)
 found = {}
@@ -41,6 +51,8 @@ for file in sys.argv[1:]:
             "tasks": [{"id": t.task_id, "owner": t.owner, "retries": t.retries} for t in dag.tasks],
             "params": {n: {"title": p.schema.get("title"), "description": p.description or p.schema.get("description")}
                        for n, p in ((n, dag.params.get_param(n)) for n in dag.params)},
+            "refused": {n: [said_of(dag, n, wrong) for wrong in (["x"], "yesterday" if n in ("from", "to") else ["x"])]
+                        for n in dag.params},
             "seconds": time.perf_counter() - began,
             "heavy": [m for m in HEAVY if m in sys.modules and m not in before],
         })
@@ -96,6 +108,16 @@ def test_a_dag_explains_itself_in_the_ui(parsed: dict[str, dict[str, Any]], name
     for param, words in dag["params"].items():
         assert words["title"], f"{name}: Param {param} needs a title"
         assert words["description"], f"{name}: Param {param} needs a description"
+
+
+@pytest.mark.parametrize("name", DAGS)
+def test_a_param_of_the_wrong_kind_is_refused_before_the_task_begins_and_named(
+    parsed: dict[str, dict[str, Any]], name: str
+) -> None:
+    for param, said in parsed[name]["refused"].items():
+        for words in said:
+            assert words, f"{name}: Param {param} takes anything; give it a type, and a pattern if it is a text"
+            assert param in words, f"{name}: {words}"
 
 
 @pytest.mark.parametrize("name", DAGS)

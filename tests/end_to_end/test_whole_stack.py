@@ -40,9 +40,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         "TICKLAKE_PORT_BASE": str(base),
     }
 
-    def ticklake(*words: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+    def ticklake(*words: str, seconds: float = 300, **more: str) -> subprocess.CompletedProcess[str]:
         command = [str(PROJECT / "ticklake"), *words]
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=seconds, check=False)
+        return subprocess.run(command, env=env | more, capture_output=True, text=True, timeout=seconds, check=False)
 
     try:
         yield ticklake
@@ -198,20 +198,21 @@ def read_topic(
 
 
 @pytest.mark.parametrize(
-    ("dag", "conf"),
+    ("dag", "conf", "env"),
     [
-        ("broker_health", {}),
-        ("csv_to_kafka", {"seconds": 5}),
-        ("kafka_to_s3", {}),
-        ("s3_to_catalog", {}),
-        ("catalog_to_counts", {}),
-        ("reconcile", {}),
-        ("reland", {"from": "2020-01-01T00:58", "to": "2020-01-01T01:01"}),
+        ("broker_health", {}, {}),
+        ("csv_to_kafka", {"seconds": 5}, {}),
+        ("kafka_to_s3", {}, {}),
+        ("kafka_to_s3", {}, {"TICKLAKE_LANDING_TASKS": "3"}),
+        ("s3_to_catalog", {}, {}),
+        ("catalog_to_counts", {}, {}),
+        ("reconcile", {}, {}),
+        ("reland", {"from": "2020-01-01T00:58", "to": "2020-01-01T01:01"}, {}),
     ],
 )
-def test_airflow_dags_test_passes(run: Run, output: str, dag: str, conf: dict[str, Any]) -> None:
+def test_airflow_dags_test_passes(run: Run, output: str, dag: str, conf: dict[str, Any], env: dict[str, str]) -> None:
     pause(run, dag, True)  # or the stack's own scheduler takes the task out of the test's hands
-    done = run("airflow", "dags", "test", dag, "-c", json.dumps(conf))
+    done = run("airflow", "dags", "test", dag, "-c", json.dumps(conf), **env)
     pause(run, dag, False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     assert "state=success" in done.stdout + done.stderr

@@ -26,7 +26,8 @@ from ticklake.clients.s3 import Lake, patient
 from ticklake.core.errors import TicklakeError
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Stream
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 
 LOGIN = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
 _TRIES = 8

@@ -5,6 +5,7 @@ import os
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from tests.stages.conftest import MINUTE, TestTopic, lake, s3, topic
 from ticklake.clients.s3 import Lake
 from ticklake.core.settings import KAFKA_CONNECTION
 from ticklake.orchestration.rejected_to_kafka import redrive_records
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow and its provider warn of their own code
 __all__ = ["lake", "s3", "topic"]  # fixtures
@@ -44,7 +46,8 @@ def connected(topic: TestTopic, lake: Lake, aws_endpoint: str, monkeypatch: pyte
 
 
 def run(**params: Any) -> dict[str, Any]:
-    return redrive_records({"params": {**PARAMS, **params}})
+    run = SimpleNamespace(conf=None)
+    return redrive_records({"params": {**PARAMS, **params}, "dag_run": run})
 
 
 def test_the_params_reach_the_stage_and_the_counts_come_back(connected: None, topic: TestTopic) -> None:
@@ -57,7 +60,15 @@ def test_the_params_reach_the_stage_and_the_counts_come_back(connected: None, to
     assert run()["sent"] == 0
 
 
-@pytest.mark.parametrize("params", [{"to": MINUTE.plus(-1).key}, {"from": "2026-13-01T00:00"}])
-def test_wrong_params_fail_at_once_instead_of_being_tried_again(params: dict[str, str]) -> None:
-    with pytest.raises(AirflowFailException, match=r"is before the first|is not a minute"):
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"to": MINUTE.plus(-1).key}, "ends before it begins: from = 2026-11-22T10:05, to = 2026-11-22T10:04"),
+        ({"from": "2026-13-01T00:00"}, "^from = '2026-13-01T00:00' is not a minute such as"),
+        ({"to": "2999-01-01T00:00"}, "^to = 2999-01-01T00:00 is not over"),
+        ({"from": ""}, "^from = '' and to = .*: one end of the range is empty"),
+    ],
+)
+def test_wrong_params_fail_at_once_instead_of_being_tried_again(params: dict[str, str], words: str) -> None:
+    with pytest.raises(AirflowFailException, match=words):
         run(**params)

@@ -19,7 +19,7 @@ from ticklake.clients.s3 import Lake
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Landing as LandingSettings
 from ticklake.core.settings import Stream, Table, Topic
-from ticklake.stages.kafka_to_s3 import Landing
+from ticklake.stages.landing import Landing
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 
@@ -103,7 +103,7 @@ def create_topic(admin: AdminClient, name: str) -> None:
 @contextmanager
 def new_topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
     """A topic with three partitions, deleted afterwards."""
-    name = f"t-{uuid4().hex}"
+    name = f"t_{uuid4().hex}"
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
     create_topic(admin, name)
     stream = Stream(Topic(name, 3, 1, 1, 168), Table(name, "Index"), LandingSettings(f"g-{name}", 64, 48, 100))

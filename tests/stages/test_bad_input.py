@@ -21,7 +21,8 @@ from tests.stages.conftest import MINUTE, TestTopic
 from ticklake.clients.athena import Question
 from ticklake.core.records import kind_of_reason
 from ticklake.core.settings import Table
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 Place = tuple[int, int]

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -19,8 +20,9 @@ from ticklake.core.keys import manifest_key, minute_prefix, origin_key
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
 from ticklake.stages import kafka_to_s3
-from ticklake.stages.kafka_to_s3 import Landing, land
-from ticklake.stages.sealed import manifest_of, origin_of
+from ticklake.stages.kafka_to_s3 import land, prepare, seal, write_part
+from ticklake.stages.landing import Landing
+from ticklake.stages.sealed import manifest_of, newest_before, origin_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -88,6 +90,93 @@ def test_unsealed_minutes_since_the_newest_sealed_one_are_landed_first(landing: 
     assert [m.minute for m in landed] == [MINUTE.plus(n) for n in range(1, 5)]
     assert [m.records for m in landed] == [1, 2, 3, 4]
     assert set(offsets(landing.lake).values()) == {1}
+
+
+def test_minutes_that_are_read_together_hold_what_each_would_hold_alone(
+    landing: Landing, topic: TestTopic, lake: Lake, s3: Any
+) -> None:
+    """Uneven ones, an empty one, a bad record, and one that comes before its minute."""
+    land(landing, MINUTE, NOW)
+    for n in range(1, 9):
+        topic.send(*ticks(n * 7 % 5, start=100 * n), b"bad", partition=n % 3, at=MINUTE.plus(n).start_ms)
+        topic.send(b'{"n":-1}', partition=0, at=MINUTE.plus(10 - n).start_ms)
+    apart = replace(landing, lake=Lake(s3, f"t-{uuid4().hex}"))
+    s3.create_bucket(Bucket=apart.lake.bucket)
+    land(apart, MINUTE, NOW)
+    one_by_one = [land(apart, MINUTE.plus(n), NOW).manifests[0] for n in range(1, 11)]
+    together = land(landing, MINUTE.plus(10), NOW).manifests
+    assert [m.slices for m in together] == [m.slices for m in one_by_one]
+    assert [(m.records, m.rejected, m.early, m.late) for m in together] == [
+        (m.records, m.rejected, m.early, m.late) for m in one_by_one
+    ]
+    assert bodies(landing.lake) == bodies(apart.lake)
+    assert rows(landing.lake, "rejected") == rows(apart.lake, "rejected")
+
+
+def test_a_twin_that_seals_one_of_several_minutes_read_together_is_followed(
+    landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records come while the minutes are cut, so that the twin cuts elsewhere: what was written at our cut must go."""
+    land(landing, MINUTE, NOW)
+    for n in range(1, 5):
+        topic.send(*ticks(3, start=10 * n), at=MINUTE.plus(n).start_ms)
+    topic.send(b'{"n":1}', partition=1, at=MINUTE.plus(1).start_ms)
+    by_time, put_if_absent = landing.reader.by_time, Lake.put_if_absent
+
+    def after_three_records(timestamp: int) -> dict[int, int]:
+        if timestamp == MINUTE.plus(3).end_ms:
+            monkeypatch.setattr(landing.reader, "by_time", by_time)
+            for n in (0, 3, 5):
+                topic.send(b'{"n":2}', partition=1, at=MINUTE.plus(n).start_ms)
+        return by_time(timestamp)
+
+    def after_a_twin(lake: Lake, key: str, body: bytes) -> bool:
+        if key == manifest_key(landing.table, MINUTE.plus(2)) and b"test-run" in body:
+            monkeypatch.setattr(Lake, "put_if_absent", put_if_absent)
+            twin = replace(landing, reader=topic.reader(), run_id="twin")
+            land(twin, MINUTE.plus(2), NOW)
+            twin.reader.close()
+        return put_if_absent(lake, key, body)
+
+    monkeypatch.setattr(landing.reader, "by_time", after_three_records)
+    monkeypatch.setattr(Lake, "put_if_absent", after_a_twin)
+    manifests = land(landing, MINUTE.plus(4), NOW).manifests
+    assert [m.run_id for m in manifests] == ["test-run", "twin", "test-run", "test-run"]
+    assert [m.starts for m in manifests[1:]] == [m.ends for m in manifests[:-1]]
+    assert {k for k in keys(landing.lake) if k.startswith("raw/")} == {k for m in manifests for k in m.keys}
+    assert offsets(landing.lake) == Counter([*((0, n) for n in range(12)), *((1, n) for n in range(3))])
+
+
+@pytest.mark.parametrize("parts", [2, 5])
+def test_a_minute_written_in_parts_has_the_keys_and_bytes_of_one_written_at_once(
+    landing: Landing, topic: TestTopic, s3: Any, parts: int
+) -> None:
+    for partition in range(3):
+        topic.send(*ticks(5 + partition), b"bad", partition=partition, at=MINUTE.start_ms)
+        topic.send(*ticks(2), partition=partition, at=MINUTE.end_ms)
+    apart = replace(landing, lake=Lake(s3, f"t-{uuid4().hex}"))
+    s3.create_bucket(Bucket=apart.lake.bucket)
+    [at_once] = land(landing, MINUTE, NOW).manifests
+    prepared = prepare(apart, MINUTE, NOW, parts)
+    assert len(prepared.parts) == min(parts, 3)
+    written = [write_part(apart, MINUTE, part) for part in prepared.parts]
+    assert manifest_of(apart.lake, apart.table, MINUTE) is None
+    [in_parts] = seal(apart, MINUTE, prepared.slices, prepared.lost, written).manifests
+    unlike = {"sealed_at": "", "seconds": {}}
+    assert replace(in_parts, **unlike) == replace(at_once, **unlike)
+    assert bodies(apart.lake) == bodies(landing.lake)
+
+
+def test_preparing_a_minute_lands_those_before_it_and_finds_a_sealed_one_sealed(
+    landing: Landing, topic: TestTopic
+) -> None:
+    land(landing, MINUTE, NOW)
+    topic.send(*ticks(2), at=MINUTE.plus(1).start_ms)
+    prepared = prepare(landing, MINUTE.plus(2), NOW, 3)
+    assert [m.minute for m in prepared.landed.manifests] == [MINUTE.plus(1)]
+    assert prepared.parts == ((),)
+    again = prepare(landing, MINUTE.plus(1), NOW, 3)
+    assert (again.slices, again.landed.manifests[0].records) == ((), 2)
 
 
 def test_a_record_that_became_visible_late_falls_into_the_next_minute(landing: Landing, topic: TestTopic) -> None:
@@ -165,18 +254,18 @@ def test_the_loser_of_the_seal_deletes_only_what_the_winner_does_not_list_and_go
 ) -> None:
     topic.send(*ticks(2))
     topic.send(*ticks(2), partition=1)
-    write = kafka_to_s3._write
+    write = kafka_to_s3.write
 
-    def write_while_a_twin_seals(mine: Landing, minute: Minute, slices: Any) -> Any:
-        written = write(mine, minute, slices)
-        monkeypatch.setattr(kafka_to_s3, "_write", write)
+    def write_while_a_twin_seals(mine: Landing, cuts: Any) -> Any:
+        written = list(write(mine, cuts))
+        monkeypatch.setattr(kafka_to_s3, "write", write)
         topic.send(b'{"n":9}')  # the twin looks later and sees more
         twin = replace(landing, reader=topic.reader(), run_id="twin")
         land(twin, MINUTE, NOW)
         twin.reader.close()
-        return written
+        yield from written
 
-    monkeypatch.setattr(kafka_to_s3, "_write", write_while_a_twin_seals)
+    monkeypatch.setattr(kafka_to_s3, "write", write_while_a_twin_seals)
     [first] = land(landing, MINUTE, NOW).manifests
     [second] = land(landing, MINUTE.plus(1), NOW).manifests
     assert first.run_id == "twin"
@@ -189,18 +278,18 @@ def neighbour_before_the_seal(
     landing: Landing, topic: TestTopic, monkeypatch: pytest.MonkeyPatch, minute: Minute
 ) -> None:
     """Arrange that while the next minute is written, a record of it comes late and another run lands ``minute``."""
-    write = kafka_to_s3._write
+    write = kafka_to_s3.write
 
-    def write_beside_a_neighbour(mine: Landing, current: Minute, slices: Any) -> Any:
-        written = write(mine, current, slices)
-        monkeypatch.setattr(kafka_to_s3, "_write", write)
+    def write_beside_a_neighbour(mine: Landing, cuts: Any) -> Any:
+        written = list(write(mine, cuts))
+        monkeypatch.setattr(kafka_to_s3, "write", write)
         topic.send(b'{"late":1}', at=MINUTE.plus(-1).start_ms)
         neighbour = replace(landing, reader=topic.reader(), run_id="neighbour")
         land(neighbour, minute, NOW)
         neighbour.reader.close()
-        return written
+        yield from written
 
-    monkeypatch.setattr(kafka_to_s3, "_write", write_beside_a_neighbour)
+    monkeypatch.setattr(kafka_to_s3, "write", write_beside_a_neighbour)
 
 
 @pytest.mark.parametrize("neighbour", [1, -1])
@@ -430,10 +519,10 @@ def test_one_run_lands_no_more_minutes_than_its_limit_and_says_that_the_rest_fol
 
 def test_the_newest_sealed_minute_is_found_across_days(landing: Landing) -> None:
     land(landing, MINUTE, NOW)
-    found = kafka_to_s3.newest_before(landing.lake, landing.table, MINUTE.plus(2000), 48)
+    found = newest_before(landing.lake, landing.table, MINUTE.plus(2000), 48)
     assert isinstance(found, Manifest)
     assert found.minute == MINUTE
-    assert kafka_to_s3.newest_before(landing.lake, landing.table, MINUTE.plus(2000), 24) is None
+    assert newest_before(landing.lake, landing.table, MINUTE.plus(2000), 24) is None
 
 
 def test_the_groups_offsets_follow_so_that_kafkas_tools_show_the_lag(landing: Landing, topic: TestTopic) -> None:

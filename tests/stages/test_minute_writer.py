@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
@@ -16,7 +17,7 @@ from ticklake.core.keys import ObjectKey
 from ticklake.core.minute import Minute
 from ticklake.core.records import Batch, Record
 from ticklake.core.slices import Slice
-from ticklake.stages.minute_writer import MinuteWriter
+from ticklake.stages.minute_writer import MinuteWriter, pools
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 
@@ -91,14 +92,15 @@ def test_records_and_rejected_are_all_that_was_consumed_each_once_and_unchanged(
     log: dict[int, list[Consumed]], object_bytes: int, batch: int
 ) -> None:
     memory = Memory()
-    writer = MinuteWriter(cast(Lake, memory), "t", MINUTE, object_bytes)
     slices = [Slice(p, 0, 70) for p in log]
-    writer.begin(slices)
-    for partition, records in log.items():
-        for i in range(0, len(records), batch):
-            writer.take(batch_of(partition, records[i : i + batch]))
-    writer.end(slices)
-    written = writer.finish()
+    with pools() as shared:
+        writer = MinuteWriter(cast(Lake, memory), "t", MINUTE, object_bytes, shared)
+        writer.begin(slices)
+        for partition, records in log.items():
+            for i in range(0, len(records), batch):
+                writer.take(batch_of(partition, records[i : i + batch]))
+        writer.end(slices)
+        written = writer.finish(time.monotonic())
 
     lines: dict[tuple[int, int], dict[str, Any]] = {}
     for stored in (*written.objects, *written.rejected_objects):

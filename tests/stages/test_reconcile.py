@@ -22,7 +22,8 @@ from ticklake.core.reconcile import Kind
 from ticklake.core.reconciled import Reconciled, require_agreement, time_may_heal
 from ticklake.core.settings import Table
 from ticklake.core.slices import Slice
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 from ticklake.stages.reconcile import Sides, reconcile
 from ticklake.stages.sealed import manifest_of
 

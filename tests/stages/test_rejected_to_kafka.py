@@ -24,7 +24,8 @@ from ticklake.core.rejected import REDRIVEN_HEADER, Marker
 from ticklake.core.settings import Table
 from ticklake.core.slices import Slice
 from ticklake.stages import rejected_to_kafka
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 from ticklake.stages.rejected_to_kafka import Redriven, Wanted, redrive
 
 NOW = datetime(2027, 11, 23, tzinfo=UTC)

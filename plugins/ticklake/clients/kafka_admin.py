@@ -143,7 +143,10 @@ class KafkaAdmin:
         try:
             found = consumer.committed(places, timeout=_ANSWER_SECONDS)
         except KafkaException as e:
-            unread.append(f"offsets of group {group}: {_words(e)}")
+            # Without the right the answer only never comes: the reason is among the consumer's messages.
+            told = consumer.poll(0)
+            reason = told.error() if told else None
+            unread.append(f"offsets of group {group}: {reason.str() if reason else _words(e)}")
             return {}
         finally:
             consumer.close()

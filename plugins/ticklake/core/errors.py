@@ -1,5 +1,10 @@
 """The project's own errors: each names the thing that is wrong and what to do about it."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class TicklakeError(Exception):
     """Base of every error raised on purpose.
@@ -16,7 +21,11 @@ class TicklakeError(Exception):
 
 
 class SettingsError(TicklakeError):
-    """An environment variable, a Param or a key of the stream file is missing, unknown or of the wrong form."""
+    """An environment variable, a connection, a Param or a key of the stream file is missing, unknown or of the wrong form."""
+
+
+class NotOverError(SettingsError):
+    """A minute was asked for that is not over: by a wrong key, or by a clock that is a moment ahead. Time heals it."""
 
 
 class InputError(TicklakeError):
@@ -37,3 +46,10 @@ class LostOffsetsError(TicklakeError):
 
 class DiskError(TicklakeError):
     """The worker's disk does not take what waits there to be uploaded."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The remedy for a name that is not known: the one that was meant, else all that are known."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."

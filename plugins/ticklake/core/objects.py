@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile, gettempdir
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from isal import isal_zlib
 
@@ -70,7 +70,8 @@ class Packer:
 
     def close(self) -> None:
         """Give up what is not finished."""
-        self._body.close()
+        if self._gzip is not None:
+            self._body.close()
 
     def _open(self, start: int) -> None:
         self._start = start
@@ -78,9 +79,7 @@ class Packer:
         self._records = 0
         self._waiting: list[bytes] = []
         self._waits = 0
-        self._gzip = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
-        self._body = cast(BinaryIO, SpooledTemporaryFile(max_size=_BLOCK))  # noqa: SIM115 - closed by who gets it
-        self._sha256 = hashlib.sha256()
+        self._gzip: Any = None
 
     def _take(self, lines: bytes, count: int) -> None:
         self._size += len(lines)
@@ -88,7 +87,15 @@ class Packer:
         self._waiting.append(lines)
         self._waits += len(lines)
         if self._waits >= _BLOCK:
+            self._begin()
             self._compress()
+
+    def _begin(self) -> None:
+        """Take what packing needs, some hundred kilobytes, when there is something to pack: many slices may be open."""
+        if self._gzip is None:
+            self._gzip = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
+            self._body = cast(BinaryIO, SpooledTemporaryFile(max_size=_BLOCK))  # noqa: SIM115 - closed by who gets it
+            self._sha256 = hashlib.sha256()
 
     def _compress(self) -> None:
         whole = memoryview(b"".join(self._waiting))
@@ -108,6 +115,7 @@ class Packer:
         self._sha256.update(packed)
 
     def _finished(self, end: int) -> Packed:
+        self._begin()
         self._write(self._gzip.compress(b"".join(self._waiting)) + self._gzip.flush())
         size = self._body.tell()
         self._body.seek(0)

@@ -22,9 +22,9 @@ class MinuteRange:
     @classmethod
     def parse(cls, first: str, last: str) -> MinuteRange:
         """Read ``2026-11-22T10`` or ``2026-11-22T10:05``; an hour means all its minutes. Raises SettingsError."""
-        found = cls(_minutes(first)[0], _minutes(last)[-1])
+        found = cls(_minutes("from", first)[0], _minutes("to", last)[-1])
         if found.last < found.first:
-            raise SettingsError(f"The range ends at {last}, before it begins at {first}.")
+            raise SettingsError(f"The range ends before it begins: from = {first}, to = {last}.")
         return found
 
     @property
@@ -41,10 +41,11 @@ class MinuteRange:
         """Raise SettingsError while the last minute has not ended."""
         if self.last.plus(1).start > now:
             newest = Minute.containing(now).plus(-1)
-            raise SettingsError(
-                f"The range ends with {self.last}, which is not over.", f"{newest} is the newest that is."
-            )
+            raise SettingsError(f"to = {self.last} is not over.", f"{newest} is the newest that is.")
 
 
-def _minutes(key: str) -> tuple[Minute, ...]:
-    return (Minute.parse(key),) if ":" in key else Hour.parse(key).minutes()
+def _minutes(end: str, key: str) -> tuple[Minute, ...]:
+    try:
+        return (Minute.parse(key),) if ":" in key else Hour.parse(key).minutes()
+    except SettingsError as e:
+        raise SettingsError(f"{end} = {e.problem}") from e

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -11,13 +10,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from ticklake.core.errors import SettingsError
+from ticklake.core.errors import SettingsError, did_you_mean
+from ticklake.core.names import check_bucket, check_crawler, check_database, check_table, check_workgroup
 
 KAFKA_CONNECTION = "ticklake_kafka"
 AWS_CONNECTION = "ticklake_aws"
 
 _PREFIX = "TICKLAKE_"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
+_MOST_TASKS = 256
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,248}", re.ASCII)  # Kafka takes no longer name of a topic
 
 
 def _include_folder() -> Path:
@@ -51,6 +52,7 @@ class Settings:
     kafka_reconcile: str
     kafka_redrive: str
     kafka_health: str
+    landing_tasks: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
@@ -59,11 +61,15 @@ class Settings:
         known = {_PREFIX + f.name.upper() for f in fields(cls)}
         for name in sorted(n for n in env if n.startswith(_PREFIX)):
             if name not in known:
-                raise SettingsError(f"{name} in the environment is not a setting.", _did_you_mean(name, known))
-        if not env.get("TICKLAKE_BUCKET"):
+                raise SettingsError(f"{name} in the environment is not a setting.", did_you_mean(name, known))
+        if "TICKLAKE_BUCKET" not in env:
             raise SettingsError("TICKLAKE_BUCKET is not set.", "Set it to the name of the S3 bucket of this stream.")
+        for name in known & env.keys():
+            # An empty id of a connection would mean whatever credentials the worker happens to have.
+            if not env[name].strip():
+                raise SettingsError(f"{name} is set, and empty.", "Unset it for its default, or give it a value.")
         include = _include_folder()
-        return cls(
+        settings = cls(
             bucket=env["TICKLAKE_BUCKET"],
             glue_database=env.get("TICKLAKE_GLUE_DATABASE", "ticklake"),
             crawler=env.get("TICKLAKE_CRAWLER", "ticklake"),
@@ -71,6 +77,7 @@ class Settings:
             csv=Path(env.get("TICKLAKE_CSV", include / "data" / "indexProcessed.csv")),
             stream=Path(env.get("TICKLAKE_STREAM", include / "streams" / "stock_ticks.toml")),
             sql=Path(env.get("TICKLAKE_SQL", include / "sql")),
+            landing_tasks=landing_tasks(env),
             **{
                 f.name: env.get(_PREFIX + f.name.upper(), default)
                 for f in fields(cls)
@@ -78,6 +85,22 @@ class Settings:
                 if f.name.startswith(prefix)
             },
         )
+        check_bucket("TICKLAKE_BUCKET", settings.bucket)
+        check_database("TICKLAKE_GLUE_DATABASE", settings.glue_database)
+        check_crawler("TICKLAKE_CRAWLER", settings.crawler)
+        check_workgroup("TICKLAKE_WORKGROUP", settings.workgroup)
+        return settings
+
+
+def landing_tasks(env: Mapping[str, str] | None = None) -> int:
+    """TICKLAKE_LANDING_TASKS: by how many tasks a minute is written (1 when not set); raises SettingsError.
+
+    The only setting that shapes a DAG, and so is read when its file is parsed, without the others.
+    """
+    text = (os.environ if env is None else env).get("TICKLAKE_LANDING_TASKS", "1")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_TASKS:
+        raise SettingsError(f"TICKLAKE_LANDING_TASKS = {text!r} is not a whole number from 1 to {_MOST_TASKS}.")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -134,7 +157,14 @@ class Stream:
             raise SettingsError(f"The stream file {path} is not TOML: {e}.") from e
         sections = {"topic": Topic, "table": Table, "landing": Landing}
         _check_names(document, set(sections), f"{path}")
-        return cls(**{name: _section(path, name, kind, document[name]) for name, kind in sections.items()})
+        stream = cls(**{name: _section(path, name, kind, document[name]) for name, kind in sections.items()})
+        check_table(f"{path}, [table]: name", stream.table.name)
+        if stream.topic.min_insync_replicas > stream.topic.replication_factor:
+            raise SettingsError(
+                f"{path}, [topic]: min_insync_replicas = {stream.topic.min_insync_replicas} is more than"
+                f" replication_factor = {stream.topic.replication_factor}: no record could ever be confirmed."
+            )
+        return stream
 
 
 def _section(path: Path, name: str, kind: type, values: Any) -> Any:
@@ -159,11 +189,6 @@ def _check_value(where: str, value: Any, wanted: type) -> None:
 def _check_names(values: Mapping[str, Any], known: set[str], where: str) -> None:
     for name in values:
         if name not in known:
-            raise SettingsError(f"{where}: {name!r} is not a key.", _did_you_mean(name, known))
+            raise SettingsError(f"{where}: {name!r} is not a key.", did_you_mean(name, known))
     for name in sorted(known - set(values)):
         raise SettingsError(f"{where}: {name!r} is missing.")
-
-
-def _did_you_mean(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(known))}."

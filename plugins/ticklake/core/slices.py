@@ -95,3 +95,14 @@ def readable(slices: Iterable[Slice], low: Offsets) -> tuple[Slice, ...]:
     """The parts of the slices that Kafka still holds, empty ones left out."""
     held = (Slice(s.partition, min(s.end, max(s.start, low.get(s.partition, 0))), s.end) for s in slices)
     return tuple(h for h in held if h.end > h.start)
+
+
+def groups(slices: Iterable[Slice], count: int) -> tuple[tuple[Slice, ...], ...]:
+    """The slices in at most ``count`` groups of about as many offsets; at least one, which may be empty."""
+    made: list[list[Slice]] = [[] for _ in range(count)]
+    sizes = [0] * count
+    for s in sorted(slices, key=lambda s: (s.start - s.end, s.partition)):
+        least = sizes.index(min(sizes))
+        made[least].append(s)
+        sizes[least] += s.end - s.start
+    return tuple(tuple(sorted(group)) for group in made if group) or ((),)

@@ -8,10 +8,12 @@ from typing import Any
 from airflow.sdk import task
 
 from ticklake.orchestration.assets import KAFKA_TOPIC
+from ticklake.orchestration.checked import checked_settings, fails_at_once
 
 
 @task(outlets=[KAFKA_TOPIC])
-def check_brokers(ti: Any = None, outlet_events: Any = None) -> list[dict[str, str]]:
+@fails_at_once
+def check_brokers(**context: Any) -> list[dict[str, str]]:
     """Create the topic if it is missing, look at the cluster, fail with the remedies if it is not healthy.
 
     The findings are logged as a table, returned, and stored on the asset's event; XCom ``findings`` has them also when
@@ -19,14 +21,12 @@ def check_brokers(ti: Any = None, outlet_events: Any = None) -> list[dict[str, s
     """
     from ticklake.core.health import require_healthy
     from ticklake.core.minute import Minute
-    from ticklake.core.settings import Settings, Stream
     from ticklake.orchestration.cluster_hooks import ClusterHook
     from ticklake.orchestration.lake_hook import lake_of
     from ticklake.stages.broker_health import look_at_cluster
     from ticklake.stages.sealed import newest_before
 
-    settings = Settings.from_env()
-    stream = Stream.from_toml(settings.stream)
+    settings, stream = checked_settings(context, "aws_health", "kafka_health")
 
     def newest_sealed() -> Minute | None:
         lake = lake_of(settings.aws_health, settings.bucket)
@@ -36,7 +36,7 @@ def check_brokers(ti: Any = None, outlet_events: Any = None) -> list[dict[str, s
 
     findings = look_at_cluster(ClusterHook(settings.kafka_health).get_conn, stream, newest_sealed)
     rows = [f.to_dict() for f in findings]
-    ti.xcom_push(key="findings", value=rows)
+    context["ti"].xcom_push(key="findings", value=rows)
     require_healthy(findings)
-    outlet_events[KAFKA_TOPIC].extra = {"findings": rows}
+    context["outlet_events"][KAFKA_TOPIC].extra = {"findings": rows}
     return rows

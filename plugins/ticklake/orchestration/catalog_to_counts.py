@@ -13,8 +13,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from ticklake.core.errors import LakeError
 from ticklake.core.minute import Hour
-from ticklake.core.settings import AWS_CONNECTION, Settings, Stream
+from ticklake.core.settings import AWS_CONNECTION
 from ticklake.orchestration.assets import COUNTED_HOURS
+from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import hour_of
 
 # An hour that missed its own crawl is found by the next hour's: wait until that has surely been.
@@ -30,6 +31,7 @@ class CountHourOperator(BaseOperator):
     no partition, ever: it is not waited for.
     """
 
+    @fails_at_once
     def execute(self, context: Any) -> dict[str, Any]:
         """Count the hour, or wait for it to be in the catalog; returns the summary that the asset event carries."""
         # Imported here: each of these costs the DAG's parsing tenths of a second.
@@ -42,8 +44,8 @@ class CountHourOperator(BaseOperator):
         from ticklake.orchestration.lake_hook import lake_of
         from ticklake.stages.catalog_to_counts import count_everything, count_hour, landed_in, queries
 
-        settings = Settings.from_env()
-        hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
+        settings, stream = checked_settings(context, "aws_counts")
+        hour, table = hour_of(context), stream.table.name
         lake = lake_of(settings.aws_counts, settings.bucket)
         catalog = GlueCatalogHook(aws_conn_id=settings.aws_counts).get_conn()  # type: ignore[no-untyped-call]
         if not glue.has_hour(catalog, settings.glue_database, table, hour) and landed_in(lake, table, hour).records:

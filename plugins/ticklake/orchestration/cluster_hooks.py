@@ -13,6 +13,7 @@ from airflow.providers.apache.kafka.hooks.produce import KafkaProducerHook
 
 from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.clients.kafka_producer import RecordProducer
+from ticklake.clients.kafka_settings import settings_of
 from ticklake.clients.kafka_transactions import TransactionalProducer
 
 
@@ -20,14 +21,16 @@ class ClusterHook(KafkaAdminClientHook):
     """``get_conn`` is a KafkaAdmin."""
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
-        return KafkaAdmin(config, self.kafka_config_id)
+        with settings_of(self.kafka_config_id):
+            return KafkaAdmin(config, self.kafka_config_id)
 
 
 class RecordProducerHook(KafkaProducerHook):
     """``get_conn`` is a RecordProducer: the settings that exactness needs lie over those of the connection."""
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
-        return RecordProducer(config, self.kafka_config_id)
+        with settings_of(self.kafka_config_id):
+            return RecordProducer(config, self.kafka_config_id)
 
 
 class TransactionalProducerHook(KafkaProducerHook):
@@ -38,4 +41,5 @@ class TransactionalProducerHook(KafkaProducerHook):
         self._transactional_id = transactional_id
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
-        return TransactionalProducer(config, self._transactional_id, self.kafka_config_id)
+        with settings_of(self.kafka_config_id):
+            return TransactionalProducer(config, self._transactional_id, self.kafka_config_id)

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from typing import Any
 
 from ticklake.clients.kafka import TopicReader
-from ticklake.core.settings import Settings, Stream
+from ticklake.orchestration.checked import checked_settings
 from ticklake.orchestration.cluster_hooks import ClusterHook
 from ticklake.orchestration.kafka_hooks import ReaderHook
 from ticklake.orchestration.lake_hook import lake_of
-from ticklake.stages.kafka_to_s3 import Landing
+from ticklake.stages.landing import Landing
 
 
 @contextmanager
-def open_landing(run_id: str, aws: str | None = None, kafka: str | None = None) -> Iterator[Landing]:
-    """The stream's topic and bucket, for the run of this name; the consumer is closed at the end.
+def open_landing(
+    context: Mapping[str, Any], aws: str = "aws_landing", kafka: str = "kafka_landing"
+) -> Iterator[Landing]:
+    """The stream's topic and bucket, for the run of this context; the consumer is closed at the end.
 
     Args:
-        run_id: name of the Airflow run.
-        aws: id of the Airflow connection; None: landing's.
+        context: Airflow's, of the task.
+        aws: which of the connections in ``Settings``.
         kafka: likewise.
+
+    Raises:
+        SettingsError: something that the task was given is typed wrong.
     """
-    settings = Settings.from_env()
-    stream = Stream.from_toml(settings.stream)
-    lake = lake_of(aws or settings.aws_landing, settings.bucket)
-    kafka = kafka or settings.kafka_landing
-    with closing(TopicReader(ReaderHook(kafka, stream).get_conn, stream.topic.name)) as reader:
-        topic_id = ClusterHook(kafka).get_conn.topic_id(stream.topic.name)
-        yield Landing(reader, lake, stream, run_id, topic_id)
+    settings, stream = checked_settings(context, aws, kafka)
+    lake = lake_of(getattr(settings, aws), settings.bucket)
+    connection = getattr(settings, kafka)
+    with closing(TopicReader(ReaderHook(connection, stream).get_conn, stream.topic.name)) as reader:
+        topic_id = ClusterHook(connection).get_conn.topic_id(stream.topic.name)
+        yield Landing(reader, lake, stream, context["run_id"], topic_id)

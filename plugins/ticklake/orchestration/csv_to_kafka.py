@@ -6,7 +6,8 @@ from threading import Event
 from typing import Any
 
 from airflow.sdk import BaseOperator, Param
-from airflow.sdk.exceptions import AirflowFailException
+
+from ticklake.orchestration.checked import checked_settings, fails_at_once
 
 PARAMS = {
     "mode": Param(
@@ -52,18 +53,14 @@ class CsvToKafkaOperator(BaseOperator):
         super().__init__(**kwargs)
         self._stop = Event()
 
+    @fails_at_once
     def execute(self, context: Any) -> dict[str, Any]:
         """Produce; wrong Params fail the task at once, without retries."""
-        from ticklake.core.errors import SettingsError
-        from ticklake.core.settings import Settings, Stream
         from ticklake.orchestration.cluster_hooks import RecordProducerHook
         from ticklake.stages.csv_to_kafka import ProducerRun, produce_ticks
 
-        try:
-            run = ProducerRun.from_params(context["params"])
-        except SettingsError as e:
-            raise AirflowFailException(str(e)) from e
-        settings = Settings.from_env()
+        settings, stream = checked_settings(context, "kafka_produce")
+        run = ProducerRun.from_params(context["params"])
         ti = context["ti"]
 
         def another_waits() -> bool:
@@ -71,7 +68,6 @@ class CsvToKafkaOperator(BaseOperator):
             return bool(ti.get_dr_count(dag_id=self.dag_id, states=["queued"]))
 
         producer = RecordProducerHook(settings.kafka_produce).get_conn
-        stream = Stream.from_toml(settings.stream)
         return produce_ticks(producer, stream, settings.csv, run, self._stop, another_waits).to_dict()
 
     def on_kill(self) -> None:

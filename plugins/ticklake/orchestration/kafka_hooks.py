@@ -7,6 +7,7 @@ from typing import Any
 from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
 
 from ticklake.clients.kafka import RecordConsumer
+from ticklake.clients.kafka_settings import settings_of
 from ticklake.core.settings import Stream
 
 
@@ -18,4 +19,5 @@ class ReaderHook(KafkaConsumerHook):
         self._group = stream.landing.group
 
     def _get_client(self, config: dict[str, Any]) -> Any:
-        return RecordConsumer(config, self._group, self.kafka_config_id)
+        with settings_of(self.kafka_config_id):
+            return RecordConsumer(config, self._group, self.kafka_config_id)

@@ -1,4 +1,8 @@
-"""The task of ``kafka_to_s3``: wires the stage to Airflow's connections and announces the minutes that it sealed."""
+"""The tasks of ``kafka_to_s3``: wire the stage to Airflow's connections and announce the minutes that they sealed.
+
+One task lands a minute; or with ``TICKLAKE_LANDING_TASKS`` above 1 `prepare` cuts it, so many mapped `write` share its Kafka
+partitions, and `seal` seals it: the same keys and bytes, on as many workers as the executor has.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +10,113 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import LostOffsetsError
+from ticklake.core.settings import landing_tasks
 from ticklake.orchestration.assets import LANDED_MINUTES
+from ticklake.orchestration.checked import fails_at_once
 from ticklake.orchestration.run_key import minute_of
 
+# Within the tasks: what costs the DAG's parsing tenths of a second to import.
 
-def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
+
+@task(outlets=[LANDED_MINUTES])
+@fails_at_once
+def land(**context: Any) -> dict[str, Any]:
     """Land the run's minute; returns what was sealed, for the UI.
 
     Raises:
         AirflowFailException: offsets were lost: the minute is sealed with its loss, a retry would change nothing.
     """
-    # Imported here: each of these costs the DAG's parsing tenths of a second.
     from ticklake.orchestration.connections import open_landing
-    from ticklake.stages.kafka_to_s3 import land
+    from ticklake.stages import kafka_to_s3 as stage
 
     minute = minute_of(context)
-    with open_landing(context["run_id"]) as landing:
+    with open_landing(context) as landing:
         try:
-            landed = land(landing, minute, datetime.now(UTC), force=bool(context["params"].get("force")))
+            landed = stage.land(landing, minute, datetime.now(UTC), force=_force(context))
         except LostOffsetsError as e:
             raise AirflowFailException(str(e)) from e
+    return _announce(context, landed)
+
+
+@task(outlets=[LANDED_MINUTES], multiple_outputs=True)
+@fails_at_once
+def prepare(**context: Any) -> dict[str, Any]:
+    """Land what is unsealed before the run's minute, and cut the minute into parts. Raises as ``land`` does."""
+    import msgspec
+
+    from ticklake.orchestration.connections import open_landing
+    from ticklake.stages import kafka_to_s3 as stage
+
+    minute = minute_of(context)
+    with open_landing(context) as landing:
+        try:
+            prepared = stage.prepare(landing, minute, datetime.now(UTC), landing_tasks(), force=_force(context))
+        except LostOffsetsError as e:
+            raise AirflowFailException(str(e)) from e
+    summary = _announce(context, prepared.landed)
+    return {**summary, **{name: msgspec.to_builtins(getattr(prepared, name)) for name in ("slices", "lost", "parts")}}
+
+
+@task
+@fails_at_once
+def write(part: list[dict[str, int]], **context: Any) -> dict[str, Any]:
+    """Write the objects of a part of the run's minute; returns what was written."""
+    import msgspec
+
+    from ticklake.core.slices import Slice
+    from ticklake.orchestration.connections import open_landing
+    from ticklake.stages import kafka_to_s3 as stage
+
+    minute = minute_of(context)
+    with open_landing(context) as landing:
+        written = stage.write_part(landing, minute, msgspec.convert(part, list[Slice]))
+    answer: dict[str, Any] = msgspec.to_builtins(written)
+    return answer
+
+
+@task(outlets=[LANDED_MINUTES])
+@fails_at_once
+def seal(slices: list[Any], lost: list[Any], written: Any, **context: Any) -> dict[str, Any] | None:
+    """Seal the run's minute, unless it was sealed before. Raises as ``land`` does."""
+    import msgspec
+
+    from ticklake.core.slices import Slice
+    from ticklake.orchestration.connections import open_landing
+    from ticklake.stages import kafka_to_s3 as stage
+    from ticklake.stages.minute_writer import Written
+
+    if not slices:
+        return None
+    taken, gone = (msgspec.convert(some, tuple[Slice, ...]) for some in (slices, lost))
+    parts = msgspec.convert(list(written), list[Written])
+    minute = minute_of(context)
+    with open_landing(context) as landing:
+        try:
+            landed = stage.seal(landing, minute, taken, gone, parts)
+        except LostOffsetsError as e:
+            raise AirflowFailException(str(e)) from e
+    return _announce(context, landed)
+
+
+def landing() -> None:
+    """The tasks that land a minute, as many as the environment says."""
+    if landing_tasks() == 1:
+        land()
+    else:
+        minute: Any = prepare()
+        seal(minute["slices"], minute["lost"], write.expand(part=minute["parts"]))
+
+
+def _force(context: Mapping[str, Any]) -> bool:
+    return bool(context["params"].get("force"))
+
+
+def _announce(context: Mapping[str, Any], landed: Any) -> dict[str, Any]:
+    """One event per minute, those caught up included: what follows is keyed by them."""
     minutes = [m.minute.key for m in landed.manifests]
     summary = {
         "minutes": minutes,
@@ -38,6 +126,5 @@ def land_minute(context: Mapping[str, Any]) -> dict[str, Any]:
     }
     event = context["outlet_events"][LANDED_MINUTES]
     event.extra = {**summary, "minutes": len(minutes)}
-    # One event per minute, those caught up included: what follows is keyed by them.
     event.add_partitions(minutes)
     return summary

@@ -9,11 +9,11 @@ from typing import Any
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
-from ticklake.core.errors import LakeError, SettingsError
+from ticklake.core.errors import LakeError
 from ticklake.core.keys import ATHENA_RESULTS, reconciled_key
 from ticklake.core.ranges import PATTERN
-from ticklake.core.settings import Settings
 from ticklake.orchestration.assets import RECONCILED_HOURS
+from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import hours_of
 
 PARAMS = {
@@ -34,6 +34,7 @@ PARAMS = {
 }
 
 
+@fails_at_once
 def reconcile_hours(context: Mapping[str, Any]) -> dict[str, Any]:
     """Reconcile the run's hours; returns the findings, for the UI. XCom ``findings`` has them also when the task fails.
 
@@ -50,14 +51,11 @@ def reconcile_hours(context: Mapping[str, Any]) -> dict[str, Any]:
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages.reconcile import Sides, reconcile
 
-    settings = Settings.from_env()
-    try:
-        hours = hours_of(context)
-    except SettingsError as e:
-        raise AirflowFailException(str(e)) from e
+    settings, _ = checked_settings(context, "aws_reconcile", "kafka_reconcile")
+    hours = hours_of(context)
     output = f"s3://{settings.bucket}/{ATHENA_RESULTS}/"
     client = AthenaHook(aws_conn_id=settings.aws_reconcile).get_conn()
-    with open_landing(context["run_id"], settings.aws_reconcile, settings.kafka_reconcile) as landing:
+    with open_landing(context, "aws_reconcile", "kafka_reconcile") as landing:
         sides = Sides(
             landing=landing,
             athena=Athena(client, settings.glue_database, settings.workgroup, output),

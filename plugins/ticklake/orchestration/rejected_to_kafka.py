@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowFailException
 
-from ticklake.core.errors import SettingsError
-from ticklake.core.minute import Minute
-from ticklake.core.settings import Settings, Stream
+from ticklake.core.ranges import PATTERN
+from ticklake.orchestration.checked import checked_settings, fails_at_once
+from ticklake.orchestration.run_key import range_of
 
-_MINUTE = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$"
 PARAMS = {
-    "from": Param(type="string", pattern=_MINUTE, title="From", description="Oldest minute, 2026-11-22T10:00, in UTC."),
-    "to": Param(type="string", pattern=_MINUTE, title="To", description="Newest minute, inclusive."),
+    "from": Param(
+        type="string", pattern=PATTERN, title="From", description="Oldest minute or hour, 2026-11-22T10:00, in UTC."
+    ),
+    "to": Param(
+        type="string", pattern=PATTERN, title="To", description="Newest minute or hour, included; it must be over."
+    ),
     "reason": Param(
         "", type="string", title="Reason", description="Only this kind, such as `reserved column`. Empty: every kind."
     ),
@@ -35,6 +38,7 @@ PARAMS = {
 }
 
 
+@fails_at_once
 def redrive_records(context: Mapping[str, Any]) -> dict[str, Any]:
     """Produce rejected records of the run's Params again; returns counts by reason. Wrong Params fail without retries."""
     # Imported here: each of these costs the DAG's parsing tenths of a second.
@@ -45,18 +49,12 @@ def redrive_records(context: Mapping[str, Any]) -> dict[str, Any]:
     from ticklake.stages.rejected_to_kafka import Wanted, redrive
 
     params = context["params"]
-    try:
-        wanted = Wanted(
-            Minute.parse(params["from"]),
-            Minute.parse(params["to"]),
-            params["reason"],
-            bool(params["all"]),
-            bool(params["dry_run"]),
-        )
-    except SettingsError as e:
-        raise AirflowFailException(str(e)) from e
-    settings = Settings.from_env()
-    stream = Stream.from_toml(settings.stream)
+    minutes = range_of(params["from"], params["to"])
+    minutes.require_over(datetime.now(UTC))
+    wanted = Wanted(
+        minutes.first, minutes.last, params["reason"], unfit=bool(params["all"]), dry_run=bool(params["dry_run"])
+    )
+    settings, stream = checked_settings(context, "aws_redrive", "kafka_redrive")
     lake = lake_of(settings.aws_redrive, settings.bucket)
     kafka = settings.kafka_redrive
     with closing(TopicReader(ReaderHook(kafka, stream).get_conn, stream.topic.name)) as reader:

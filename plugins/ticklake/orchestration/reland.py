@@ -13,6 +13,7 @@ from ticklake.core.errors import SettingsError
 from ticklake.core.minute import Hour
 from ticklake.core.ranges import PATTERN, MinuteRange
 from ticklake.orchestration.assets import LANDED_MINUTES
+from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import range_of
 
 PARAMS = {
@@ -36,21 +37,19 @@ PARAMS = {
 _MOST_HOURS = 1000  # Airflow maps a task at most so often (core.max_map_length is 1,024)
 
 
+@fails_at_once
 def hours_of_range(context: Mapping[str, Any]) -> list[str]:
     """Keys of the hours that the Params' range touches, oldest first; a wrong range fails at once, without retries."""
-    try:
-        wanted = _range(context)
-        wanted.require_over(datetime.now(UTC))
-        hours = wanted.hours
-        if len(hours) > _MOST_HOURS:
-            raise SettingsError(
-                f"The range has {len(hours):,} hours, one run takes {_MOST_HOURS:,}.", "Use several runs."
-            )
-    except SettingsError as e:
-        raise AirflowFailException(str(e)) from e
+    checked_settings(context, "aws_landing", "kafka_landing")
+    wanted = _range(context)
+    wanted.require_over(datetime.now(UTC))
+    hours = wanted.hours
+    if len(hours) > _MOST_HOURS:
+        raise SettingsError(f"The range has {len(hours):,} hours, one run takes {_MOST_HOURS:,}.", "Use several runs.")
     return [hour.key for hour in hours]
 
 
+@fails_at_once
 def reland_hour(context: Mapping[str, Any], hour: str) -> dict[str, Any]:
     """Land or verify the range's minutes of one hour and announce them; returns what was done, for the UI.
 
@@ -62,7 +61,7 @@ def reland_hour(context: Mapping[str, Any], hour: str) -> dict[str, Any]:
     from ticklake.stages.reland import reland
 
     minutes = _range(context).in_hour(Hour.parse(hour))
-    with open_landing(context["run_id"]) as landing:
+    with open_landing(context) as landing:
         done = reland(landing, minutes, datetime.now(UTC), force=bool(context["params"].get("force")))
     if done.lost:
         raise AirflowFailException("\n".join(done.lost))

@@ -6,25 +6,36 @@ only pass it as ``{"partition_key": …}`` in the configuration; ``airflow dags 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from ticklake.core.errors import SettingsError
 from ticklake.core.minute import Hour, Minute
 from ticklake.core.ranges import MinuteRange
 
+T = TypeVar("T")
+
+_CLOCKS_DIFFER = timedelta(minutes=5)  # the scheduler's and the worker's, at most
+
 
 def minute_of(context: Mapping[str, Any]) -> Minute:
     """The minute of a run: its key, else the last whole minute before it; raises SettingsError."""
     key = _key(context)
-    return Minute.parse(key) if key else Minute.containing(_moment(context) - timedelta(minutes=1))
+    return _named(Minute.parse, key) if key else Minute.containing(_moment(context) - timedelta(minutes=1))
 
 
 def hour_of(context: Mapping[str, Any]) -> Hour:
     """The hour of a run: its key, else the hour that it was started in; raises SettingsError."""
     key = _key(context)
-    return Hour.parse(key) if key else Hour.containing(_moment(context))
+    if not key:
+        return Hour.containing(_moment(context))
+    hour = _named(Hour.parse, key)
+    if hour.start > datetime.now(UTC) + _CLOCKS_DIFFER:
+        raise SettingsError(
+            f"partition_key = {key}: that hour has not begun.", "Its tasks would wait until it is there."
+        )
+    return hour
 
 
 def hours_of(context: Mapping[str, Any]) -> tuple[Hour, ...]:
@@ -33,7 +44,7 @@ def hours_of(context: Mapping[str, Any]) -> tuple[Hour, ...]:
     if first or last:
         return range_of(first, last).hours
     key = _key(context)
-    return (Hour.parse(key) if key else Hour.containing(_moment(context)).plus(-1),)
+    return (_named(Hour.parse, key) if key else Hour.containing(_moment(context)).plus(-1),)
 
 
 def range_of(first: str | None, last: str | None) -> MinuteRange:
@@ -49,6 +60,13 @@ def _key(context: Mapping[str, Any]) -> str | None:
     if key is not None and not isinstance(key, str):
         raise SettingsError(f"partition_key = {key!r} in the run's configuration is not a text.")
     return key
+
+
+def _named(parse: Callable[[str], T], key: str) -> T:
+    try:
+        return parse(key)
+    except SettingsError as e:
+        raise SettingsError(f"partition_key = {e.problem}", "A run's key says what it is for.") from e
 
 
 def _moment(context: Mapping[str, Any]) -> datetime:

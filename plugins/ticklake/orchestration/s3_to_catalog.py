@@ -1,47 +1,51 @@
-"""The two tasks of ``s3_to_catalog``: the provider's S3 sensor and crawler operator, each with one rule added."""
+"""The two tasks of ``s3_to_catalog``: the provider's S3 sensor and crawler operator, each with one rule added.
+
+The provider's classes do the work when a task runs. They are not base classes: importing them brings boto3 along, more than all
+else that parsing the DAG costs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from inspect import unwrap
 from typing import Any
 
-from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
-from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
+from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from ticklake.core.keys import RAW, hour_prefix
-from ticklake.core.settings import AWS_CONNECTION, Settings, Stream
+from ticklake.core.settings import Settings
 from ticklake.orchestration.assets import CATALOGUED_HOURS
+from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import hour_of
 
 
-class FirstObjectSensor(S3KeySensor):
+class FirstObjectSensor(BaseSensorOperator):
     """Waits for the run's hour to have an object under ``raw/``; skips when the hour ends without one.
 
     It waits in the triggerer, no worker is held. One look is one listing of one page: the pattern ends where its wildcard
     begins. An error of S3 is a failure and retried, not a skip: so this is not ``soft_fail``.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(bucket_key="", wildcard_match=True, deferrable=True, aws_conn_id=AWS_CONNECTION, **kwargs)
-
+    @fails_at_once
     def execute(self, context: Any) -> None:
         """Look once; then wait in the triggerer as long as an object may come."""
         from ticklake.stages.s3_to_catalog import seconds_to_wait
 
-        settings = Settings.from_env()
-        hour = hour_of(context)
-        self.bucket_name, self.aws_conn_id = settings.bucket, settings.aws_catalog
-        self.bucket_key = hour_prefix(RAW, Stream.from_toml(settings.stream).table.name, hour) + "*"
-        if self.poke(context):
+        sensor, hour = self._sensor(context), hour_of(context)
+        if sensor.poke(context):
             return
-        self.timeout = seconds_to_wait(hour, datetime.now(UTC))
-        if not self.timeout:
+        sensor.timeout = seconds_to_wait(hour, datetime.now(UTC))
+        if not sensor.timeout:
             raise AirflowSkipException(
-                f"The hour {hour} is over and has no object in s3://{self.bucket_name}/{self.bucket_key}."
+                f"The hour {hour} is over and has no object in s3://{sensor.bucket_name}/{sensor.bucket_key}."
             )
-        self._defer()
+        sensor._defer()
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
+        """Go on after the wait; an error that the triggerer met fails the task."""
+        self._sensor(context).execute_complete(context, event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
         """Go on after the wait: its end without an object is a skip."""
@@ -50,38 +54,67 @@ class FirstObjectSensor(S3KeySensor):
         except AirflowSensorTimeout as e:
             raise AirflowSkipException(f"The hour {hour_of(context)} has ended without an object.") from e
 
+    def _sensor(self, context: Any) -> Any:
+        from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
 
-class CatalogHourOperator(GlueCrawlerRunOperator):
+        settings, stream = checked_settings(context, "aws_catalog")
+        return S3KeySensor(
+            task_id=self.task_id,
+            poke_interval=self.poke_interval,
+            bucket_name=settings.bucket,
+            bucket_key=hour_prefix(RAW, stream.table.name, hour_of(context)) + "*",
+            wildcard_match=True,
+            deferrable=True,
+            aws_conn_id=settings.aws_catalog,
+        )
+
+
+class CatalogHourOperator(BaseOperator):
     """Runs the crawler, or goes along with its run under way, and checks that the run's hour is in the catalog.
 
     Both in one task, so that a retry crawls again: a run under way may have passed the hour before its first object came.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            crawler_name="", fail_on_already_running=False, deferrable=True, aws_conn_id=AWS_CONNECTION, **kwargs
-        )
+    def __init__(self, poll_interval: int = 5, **kwargs: Any) -> None:
+        """Args: poll_interval: seconds between two looks at the crawler."""
+        super().__init__(**kwargs)
+        self.poll_interval = poll_interval
 
-    def execute(self, context: Any) -> str:
+    @fails_at_once
+    def execute(self, context: Any) -> None:
         """Start the crawler and wait for it in the triggerer."""
-        settings = Settings.from_env()
-        self.crawler_name, self.aws_conn_id = settings.crawler, settings.aws_catalog
-        return str(super().execute(context))
+        settings, _ = checked_settings(context, "aws_catalog")
+        operator = self._operator(settings)
+        # Its guard against operators within operators is for DAG files: here one is meant to stand in for the other.
+        unwrap(type(operator).execute)(operator, context)
 
+    @fails_at_once
     def execute_complete(self, context: Any, event: dict[str, Any] | None = None) -> str:
         """Check the hour after the crawl and announce it; raises LakeError when the crawl did not find it."""
         from ticklake.stages.s3_to_catalog import check_hour
 
-        super().execute_complete(context, event)
-        settings = Settings.from_env()
-        self.aws_conn_id = settings.aws_catalog
-        hour, table = hour_of(context), Stream.from_toml(settings.stream).table.name
-        check_hour(self.hook.get_conn(), settings.glue_database, table, hour, settings.crawler)
+        settings, stream = checked_settings(context, "aws_catalog")
+        operator = self._operator(settings)
+        operator.execute_complete(context, event)
+        hour, table = hour_of(context), stream.table.name
+        check_hour(operator.hook.get_conn(), settings.glue_database, table, hour, settings.crawler)
         self.log.info(
             "%s is in the catalog: %s.%s, dt=%s, hr=%s", hour, settings.glue_database, table, hour.dt, hour.hr
         )
         announce(context, {"crawler": settings.crawler, "table": f"{settings.glue_database}.{table}"}, hour.key)
         return hour.key
+
+    def _operator(self, settings: Settings) -> Any:
+        from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
+
+        return GlueCrawlerRunOperator(
+            task_id=self.task_id,
+            crawler_name=settings.crawler,
+            poll_interval=self.poll_interval,
+            fail_on_already_running=False,
+            deferrable=True,
+            aws_conn_id=settings.aws_catalog,
+        )
 
 
 def announce(context: Mapping[str, Any], extra: dict[str, Any], key: str) -> None:

@@ -3,6 +3,8 @@
 Offsets are the truth; time only chooses the cut (``core.slices``). An object's key names its offsets, so a retry, a twin or a
 zombie can only rewrite what is there. The first writer of a minute's manifest wins (``If-None-Match``); a loser deletes those
 of its objects that the winner does not list, and goes on from the winner's end.
+
+``land`` does it all. ``prepare``, ``write_part`` and ``seal`` do the same in steps, so that several tasks can write a minute.
 """
 
 from __future__ import annotations
@@ -10,54 +12,42 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ticklake.clients.kafka import TopicReader
-from ticklake.clients.s3 import Lake
-from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, SettingsError
-from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix, manifest_key, minute_prefix
-from ticklake.core.manifest import Manifest, StoredObject
+from ticklake.core.errors import LakeError, LostOffsetsError, NotOverError
+from ticklake.core.keys import manifest_key
+from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
-from ticklake.core.origin import Origin
-from ticklake.core.settings import Stream
-from ticklake.core.slices import LogState, Offsets, Slice, cut, lost, readable
-from ticklake.core.topic_identity import require_same_topic
-from ticklake.stages.minute_writer import MinuteWriter, Written
-from ticklake.stages.sealed import agreed_origin, manifest_of, newest_before, oldest_after, origin_of
+from ticklake.core.slices import LogState, Offsets, Slice, cut, groups, lost, readable
+from ticklake.stages.edges import Edge, edges_of, minutes_to_land
+from ticklake.stages.landing import Landed, Landing, delete_leftovers, leftovers_by_minute
+from ticklake.stages.minute_writer import Written, joined
+from ticklake.stages.restore import restore
+from ticklake.stages.sealed import manifest_of
+from ticklake.stages.write import LARGEST_RECORD, Cut, within, write
 
 log = logging.getLogger(__name__)
 
-# Of each partition librdkafka queues some megabytes: more of them at once cost memory and gain nothing on one process.
-_PARTITIONS_AT_ONCE = 4
-_HEADS_AT_ONCE = 8
 _COMMIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Landed:
-    """What a run did: minutes that it sealed or found sealed by a twin, oldest first; keys that it wrote again."""
+class Prepared:
+    """A minute that several may write now.
 
-    manifests: tuple[Manifest, ...]
-    rewritten: tuple[str, ...] = ()
+    Attributes:
+        landed: unsealed minutes before it, landed already; the minute itself when it was sealed before.
+        slices: what the minute takes; empty when it was sealed before.
+        lost: those of its offsets that Kafka no longer has.
+        parts: the slices to read, in groups of about as many offsets; at least one group.
+    """
 
-
-@dataclass(frozen=True)
-class Landing:
-    """What the stage works with: the topic, the bucket, the stream's settings, the run's name, Kafka's id of the topic."""
-
-    reader: TopicReader
-    lake: Lake
-    stream: Stream
-    run_id: str
-    topic_id: str | None
-
-    @property
-    def table(self) -> str:
-        """Name of the table."""
-        return self.stream.table.name
+    landed: Landed
+    slices: tuple[Slice, ...]
+    lost: tuple[Slice, ...]
+    parts: tuple[tuple[Slice, ...], ...]
 
 
 def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -> Landed:
@@ -70,124 +60,169 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
         force: write all objects of a sealed minute again.
 
     Raises:
-        SettingsError: the minute is not over.
+        NotOverError: the minute is not over.
         LostOffsetsError: sealed, but Kafka no longer had some offsets; which ones stands in the manifest.
         KafkaError, LakeError: nothing is sealed but what was; a retry goes on there.
     """
-    if minute.plus(1).start > now:
-        raise SettingsError(f"The minute {minute} is not over yet.", "A minute can be landed once it has ended.")
-    sealed = manifest_of(landing.lake, landing.table, minute)
+    sealed = _sealed_before(landing, minute, now, force)
     if sealed is not None:
-        return Landed((sealed,), _restore(landing, sealed, force))
-    previous, following = _edges(landing, minute)
-    if previous and previous.sealed:
-        # Once more, a minute later: a loser of that seal, or one that slept, may have died before it cleaned up.
-        _delete_leftovers(landing, previous.sealed)
-    wanted = _minutes(previous, minute, landing.stream.landing.catch_up_minutes)
-    if len(wanted) > 1:
-        log.info("Catching up %d unsealed minutes, %s to %s", len(wanted), wanted[0], wanted[-1])
-    manifests = tuple(_land_all(landing, wanted, previous, following))
+        return sealed
+    unsealed = _unsealed(landing, minute)
+    manifests = tuple(unsealed.land(len(unsealed.minutes)))
     _complain_of_losses(manifests)
-    if wanted[-1] != minute:
-        raise LakeError(
-            f"Landed {len(wanted)} minutes up to {wanted[-1]}, the limit of one run; {minute} comes after them.",
-            "The next run goes on there; `catch_up_minutes` in the stream file is the limit.",
-        )
+    unsealed.complain_of_limit(minute)
     return Landed(manifests)
 
 
-@dataclass(frozen=True)
-class _Edge:
-    """Offsets at which a minute ends (before the one to land) or starts (after it), per Kafka partition."""
+def prepare(landing: Landing, minute: Minute, now: datetime, parts: int, force: bool = False) -> Prepared:
+    """Do all of ``land`` but the minute's own objects and seal. Raises as ``land`` does.
 
-    minute: Minute
-    offsets: Offsets
-    sealed: Manifest | None = None
-
-
-def _edges(landing: Landing, minute: Minute) -> tuple[_Edge | None, _Edge | None]:
-    """What lies before and after an unsealed minute: sealed ones, or the table's origin where that is nearer."""
-    lake, table, lookback = landing.lake, landing.table, landing.stream.landing.lookback_hours
-    sealed, origin, after = (
-        newest_before(lake, table, minute, lookback),
-        origin_of(lake, table),
-        oldest_after(lake, table, minute),
-    )
-    for known in (sealed, origin, after):
-        if known is not None:
-            _require_same_topic(landing, known)
-    if sealed is None:
-        origin = agreed_origin(lake, table, minute, lambda: _begin(landing, minute), lookback)
-    previous = _Edge(sealed.minute, sealed.ends, sealed) if sealed else None
-    if previous is None and origin and origin.minute <= minute:
-        previous = _Edge(origin.minute.plus(-1), origin.starts)
-    following = _Edge(after.minute, after.starts) if after else None
-    if origin and origin.minute > minute and (following is None or origin.minute < following.minute):
-        following = _Edge(origin.minute, origin.starts)
-    return previous, following
-
-
-def _begin(landing: Landing, minute: Minute) -> Origin:
-    # The end of the log is read first: a record that comes in between is taken, not skipped.
-    high = landing.reader.high()
-    return Origin(minute, high | landing.reader.by_time(minute.start_ms), landing.topic_id)
-
-
-def _require_same_topic(landing: Landing, known: Manifest | Origin) -> None:
-    require_same_topic(landing.reader.topic, landing.topic_id, known.topic_id, f"{landing.table} at {known.minute}")
-
-
-def _minutes(previous: _Edge | None, minute: Minute, limit: int) -> list[Minute]:
-    first = minute if previous is None else previous.minute.plus(1)
-    count = int((minute.start - first.start).total_seconds()) // 60 + 1
-    return [first.plus(n) for n in range(min(count, limit))]
-
-
-def _land_all(
-    landing: Landing, minutes: Sequence[Minute], previous: _Edge | None, following: _Edge | None
-) -> Iterator[Manifest]:
-    # The end of the log is read before any time is looked up: see LogState.
-    high, low = landing.reader.high(), landing.reader.low()
-    committed = time.monotonic()
-    leftovers: dict[Minute, set[str]] = {}
-    for minute in minutes:
-        last = minute == minutes[-1]
-        if not last and minute not in leftovers:
-            leftovers = _leftovers_by_minute(landing, minute)
-        log_state = LogState(
-            low=low,
-            high=high,
-            by_time_start=landing.reader.by_time(minute.start_ms) if previous is None else {},
-            by_time_end=landing.reader.by_time(minute.end_ms),
-        )
-        slices = cut(
-            log_state,
-            previous.offsets if previous else None,
-            following.offsets if following else None,
-            adjacent=following is not None and following.minute == minute.plus(1),
-        )
-        manifest, ours = _land_one(landing, minute, slices, low, None if last else leftovers[minute])
-        if last or time.monotonic() - committed > _COMMIT_SECONDS:
-            landing.reader.commit(manifest.ends)
-            committed = time.monotonic()
-        previous = _Edge(minute, manifest.ends)
-        if not ours:
-            # The winner may have seen more of the log than we had when we began.
-            high, low = landing.reader.high(), landing.reader.low()
-        yield manifest
-
-
-def _land_one(
-    landing: Landing, minute: Minute, slices: tuple[Slice, ...], low: dict[int, int], leftovers: set[str] | None
-) -> tuple[Manifest, bool]:
-    """Write and seal one minute; returns the manifest that counts, and whether it is ours.
-
-    ``leftovers`` are the keys under its prefix before; None when more minutes do not follow: then they are listed afterwards.
+    Args:
+        landing: what to work with.
+        minute: the run's minute.
+        now: the time.
+        parts: in how many parts the minute shall be written.
+        force: write all objects of a sealed minute again.
     """
-    began = time.monotonic()
-    written = _write(landing, minute, readable(slices, low))
-    wrote = time.monotonic()
-    manifest = Manifest(
+    sealed = _sealed_before(landing, minute, now, force)
+    if sealed is not None:
+        return Prepared(sealed, (), (), ((),))
+    unsealed = _unsealed(landing, minute)
+    before = [m for m in unsealed.minutes if m != minute]
+    manifests = tuple(unsealed.land(len(before)))
+    _complain_of_losses(manifests)
+    unsealed.complain_of_limit(minute)
+    _, slices = unsealed.next_cut(minute)
+    return Prepared(
+        Landed(manifests),
+        slices,
+        lost(slices, unsealed.low),
+        groups(readable(slices, unsealed.low), parts),
+    )
+
+
+def write_part(landing: Landing, minute: Minute, slices: Sequence[Slice]) -> Written:
+    """Write the objects of some of the minute's slices; seals nothing. The same keys and bytes, whatever the groups."""
+    [written] = write(landing, [(minute, tuple(slices))])
+    return written
+
+
+def seal(
+    landing: Landing, minute: Minute, slices: tuple[Slice, ...], gone: tuple[Slice, ...], parts: Iterable[Written]
+) -> Landed:
+    """Seal a minute whose parts are written; the first writer wins. Raises LostOffsetsError as ``land`` does."""
+    manifest, _ = _seal(landing, _manifest(landing, minute, slices, gone, joined(parts)), None)
+    landing.reader.commit(manifest.ends)
+    _complain_of_losses([manifest])
+    return Landed((manifest,))
+
+
+def _sealed_before(landing: Landing, minute: Minute, now: datetime, force: bool) -> Landed | None:
+    """Look after a minute that is sealed; None when it is not."""
+    if minute.plus(1).start > now:
+        raise NotOverError(f"The minute {minute} is not over yet.", "A minute can be landed once it has ended.")
+    sealed = manifest_of(landing.lake, landing.table, minute)
+    return None if sealed is None else Landed((sealed,), restore(landing, sealed, force))
+
+
+def _unsealed(landing: Landing, minute: Minute) -> _Unsealed:
+    previous, following = edges_of(landing, minute)
+    if previous and previous.sealed:
+        # Once more, a minute later: a loser of that seal, or one that slept, may have died before it cleaned up.
+        delete_leftovers(landing, previous.sealed)
+    wanted = minutes_to_land(previous, minute, landing.stream.landing.catch_up_minutes)
+    if len(wanted) > 1:
+        log.info("Catching up %d unsealed minutes, %s to %s", len(wanted), wanted[0], wanted[-1])
+    return _Unsealed(landing, wanted, previous, following)
+
+
+class _Unsealed:
+    """Minutes to land, oldest first, and how far that has come."""
+
+    def __init__(
+        self, landing: Landing, minutes: Sequence[Minute], previous: Edge | None, following: Edge | None
+    ) -> None:
+        self._landing = landing
+        self.minutes = minutes
+        self._previous = previous
+        self._following = following
+        self._leftovers: dict[Minute, set[str]] = {}
+        self._look_at_log()
+
+    def land(self, count: int) -> Iterator[Manifest]:
+        """Land the first so many; several small ones are read and written together, each is sealed on its own."""
+        todo = list(self.minutes[:count])
+        record_bytes = LARGEST_RECORD  # until known
+        committed = time.monotonic()
+        while todo:
+            cuts = within(self._cuts(todo), record_bytes)
+            offsets, size = sum(s.end - s.start for _, slices in cuts for s in slices), 0
+            with closing(write(self._landing, [(m, readable(s, self.low)) for m, s in cuts])) as stored:
+                for (minute, slices), written in zip(cuts, stored, strict=True):
+                    size += written.size
+                    manifest, ours = self._seal(minute, slices, written)
+                    self._previous = Edge(minute, manifest.ends)
+                    todo.remove(minute)
+                    if not todo or time.monotonic() - committed > _COMMIT_SECONDS:
+                        self._landing.reader.commit(manifest.ends)
+                        committed = time.monotonic()
+                    yield manifest
+                    if not ours:
+                        # What follows was cut at our end, not at the winner's, who may have seen more of the log than we.
+                        # What of it was written under other names is found as leftovers.
+                        self._look_at_log()
+                        self._leftovers = {}
+                        break
+            record_bytes = size // offsets + 1 if offsets else record_bytes
+
+    def next_cut(self, minute: Minute) -> Cut:
+        """What a minute takes, directly after what is landed."""
+        return next(self._cuts([minute]))
+
+    def complain_of_limit(self, minute: Minute) -> None:
+        """Raise LakeError when the minute lies beyond the limit of one run."""
+        last = self.minutes[-1]
+        if last != minute:
+            raise LakeError(
+                f"Landed {len(self.minutes)} minutes up to {last}, the limit of one run; {minute} comes after them.",
+                "The next run goes on there; `catch_up_minutes` in the stream file is the limit.",
+            )
+
+    def _look_at_log(self) -> None:
+        # The end of the log is read before any time is looked up: see LogState.
+        self._high, self.low = self._landing.reader.high(), self._landing.reader.low()
+
+    def _cuts(self, minutes: Iterable[Minute]) -> Iterator[Cut]:
+        """What each of consecutive minutes takes, when each is sealed as it is cut."""
+        reader, following = self._landing.reader, self._following
+        ends: Offsets | None = self._previous.offsets if self._previous else None
+        for minute in minutes:
+            log_state = LogState(
+                low=self.low,
+                high=self._high,
+                by_time_start=reader.by_time(minute.start_ms) if ends is None else {},
+                by_time_end=reader.by_time(minute.end_ms),
+            )
+            adjacent = following is not None and following.minute == minute.plus(1)
+            slices = cut(log_state, ends, following.offsets if following else None, adjacent)
+            yield minute, slices
+            ends = {s.partition: s.end for s in slices}
+            # Records that came since the log was looked at may lie before the cut, where their time says so.
+            self._high = {p: max(high, ends[p]) for p, high in self._high.items()}
+
+    def _seal(self, minute: Minute, slices: tuple[Slice, ...], written: Written) -> tuple[Manifest, bool]:
+        """Seal it; what an attempt that ended early has left under its prefix goes."""
+        last = minute == self.minutes[-1]
+        if not last and minute not in self._leftovers:
+            self._leftovers = leftovers_by_minute(self._landing, minute)
+        manifest = _manifest(self._landing, minute, slices, lost(slices, self.low), written)
+        return _seal(self._landing, manifest, None if last else self._leftovers[minute])
+
+
+def _manifest(
+    landing: Landing, minute: Minute, slices: tuple[Slice, ...], gone: tuple[Slice, ...], written: Written
+) -> Manifest:
+    return Manifest(
         table=landing.table,
         topic=landing.reader.topic,
         cluster_id=landing.reader.cluster_id,
@@ -198,117 +233,31 @@ def _land_one(
         slices=slices,
         objects=written.objects,
         rejected_objects=written.rejected_objects,
-        lost=lost(slices, low),
+        lost=gone,
         min_timestamp=written.min_timestamp,
         max_timestamp=written.max_timestamp,
         early=written.early,
         late=written.late,
-        seconds={"write": round(wrote - began, 3)},
+        seconds={"write": round(written.seconds, 3)},
     )
+
+
+def _seal(landing: Landing, manifest: Manifest, found: set[str] | None) -> tuple[Manifest, bool]:
+    """Put the manifest unless there is one; returns the one that counts, and whether it is ours.
+
+    ``found`` are keys that lie under the minute's prefix; None: they are listed once it is sealed.
+    """
+    minute = manifest.minute
     if landing.lake.put_if_absent(manifest_key(landing.table, minute), manifest.to_json()):
-        _delete_leftovers(landing, manifest, leftovers)
-        _tell(manifest, time.monotonic() - began)
+        delete_leftovers(landing, manifest, found)
+        _tell(manifest)
         return manifest, True
     winner = manifest_of(landing.lake, landing.table, minute)
     if winner is None:
         raise LakeError(f"The manifest of {minute} was there and is gone.", "Nobody may delete manifests.")
-    landing.lake.delete(manifest.keys - winner.keys)
+    delete_leftovers(landing, winner, None if found is None else found | manifest.keys)
     log.info("%s was sealed meanwhile by run %s; its objects stand", minute, winner.run_id)
     return winner, False
-
-
-def _write(landing: Landing, minute: Minute, slices: tuple[Slice, ...]) -> Written:
-    writer = MinuteWriter(landing.lake, landing.table, minute, landing.stream.landing.object_bytes)
-    try:
-        for i in range(0, len(slices), _PARTITIONS_AT_ONCE):
-            some = slices[i : i + _PARTITIONS_AT_ONCE]
-            writer.begin(some)
-            for batch in landing.reader.read(some):
-                writer.take(batch)
-            writer.end(some)
-        return writer.finish()
-    except BaseException:
-        writer.abandon()
-        raise
-
-
-def _delete_leftovers(landing: Landing, manifest: Manifest, found: set[str] | None = None) -> None:
-    """Remove what attempts that were killed have left under a minute's prefix; only after sealing: a twin might win."""
-    if found is None:
-        prefixes = [minute_prefix(zone, landing.table, manifest.minute) for zone in (RAW, REJECTED)]
-        found = {entry.key for prefix in prefixes for entry in landing.lake.list(prefix)}
-    leftovers = found - manifest.keys
-    if leftovers:
-        log.warning("%s: removing leftovers of an attempt that ended early: %s", manifest.minute, sorted(leftovers))
-        landing.lake.delete(leftovers)
-
-
-def _leftovers_by_minute(landing: Landing, minute: Minute) -> dict[Minute, set[str]]:
-    """What lies under the prefixes of this hour's minutes: in a catch-up two listings an hour, not a minute."""
-    found: dict[Minute, set[str]] = {m: set() for m in minute.hour.minutes()}
-    for zone in (RAW, REJECTED):
-        for entry in landing.lake.list(hour_prefix(zone, landing.table, minute.hour)):
-            with suppress(LakeError):  # a stranger's: reconcile tells of it
-                found[ObjectKey.parse(entry.key).minute].add(entry.key)
-    return found
-
-
-def _restore(landing: Landing, manifest: Manifest, force: bool) -> tuple[str, ...]:
-    """See that a sealed minute's objects are all there and whole; write again those that are not."""
-    objects = (*manifest.objects, *manifest.rejected_objects)
-    damaged = objects if force else tuple(_damaged(landing.lake, objects))
-    if damaged:
-        # Another topic's records at these offsets are other records.
-        _require_same_topic(landing, manifest)
-        low = landing.reader.low()
-        for stored in damaged:
-            _rewrite(landing, manifest.minute, stored, low)
-    # The attempt that sealed it may have died, or S3 failed, before that was done.
-    _delete_leftovers(landing, manifest)
-    log.info(
-        "%s is sealed (%s): %d objects, %s", manifest.minute, manifest.sealed_at, len(objects),
-        f"{len(damaged)} written again" if damaged else "all there",
-    )  # fmt: skip
-    for gone in manifest.lost:
-        log.warning("%s: offsets %d to %d of Kafka partition %d were lost before it was sealed",
-                    manifest.minute, gone.start, gone.end - 1, gone.partition)  # fmt: skip
-    return tuple(o.key for o in damaged)
-
-
-def _damaged(lake: Lake, objects: tuple[StoredObject, ...]) -> Iterator[StoredObject]:
-    with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
-        for stored, found in zip(objects, pool.map(lake.head, [o.key for o in objects]), strict=True):
-            if found != (stored.bytes, stored.checksum):
-                log.warning("%s is %s", stored.key, "missing" if found is None else "not as it was written")
-                yield stored
-
-
-def _rewrite(landing: Landing, minute: Minute, stored: StoredObject, low: dict[int, int]) -> None:
-    """Read exactly the object's offsets again and write it."""
-    offsets = Slice(stored.partition, stored.start, stored.end)
-    if lost([offsets], low):
-        raise LostOffsetsError(
-            f"s3://{landing.lake.bucket}/{stored.key} is missing or damaged, and Kafka holds partition {stored.partition} "
-            f"from offset {low[stored.partition]} on only: its offsets {stored.start} to {stored.end - 1} are gone.",
-            "Restore the object from the bucket's versions.",
-        )
-    # One object, however large: the range is what an object held before.
-    zones = (RAW,) if stored.key.startswith(f"{RAW}/") else (REJECTED,)
-    writer = MinuteWriter(landing.lake, landing.table, minute, object_bytes=2**62, zones=zones)
-    writer.begin([offsets])
-    for batch in landing.reader.read([offsets]):
-        writer.take(batch)
-    writer.end([offsets])
-    written = writer.finish()
-    again = {o.key: o for o in (*written.objects, *written.rejected_objects)}.get(stored.key)
-    if again is None or again.records != stored.records:
-        raise KafkaError(
-            f"{stored.key} held {stored.records} records; Kafka now gives {again.records if again else 0}."
-        )
-    if again.checksum != stored.checksum:
-        log.warning(
-            "%s: same records, other bytes than before (another isal, or another kind of processor)", stored.key
-        )
 
 
 def _complain_of_losses(manifests: Iterable[Manifest]) -> None:
@@ -320,10 +269,10 @@ def _complain_of_losses(manifests: Iterable[Manifest]) -> None:
         )
 
 
-def _tell(manifest: Manifest, seconds: float) -> None:
+def _tell(manifest: Manifest) -> None:
     log.info(
-        "Sealed %s: %s rows, %s rejected, %d objects, %s bytes, %d early, %d late, %.2f s",
+        "Sealed %s: %s rows, %s rejected, %d objects, %s bytes, %d early, %d late, written in %.2f s",
         manifest.minute, f"{manifest.records:,}", f"{manifest.rejected:,}", len(manifest.keys),
         f"{sum(o.bytes for o in (*manifest.objects, *manifest.rejected_objects)):,}",
-        manifest.early, manifest.late, seconds,
+        manifest.early, manifest.late, manifest.seconds["write"],
     )  # fmt: skip

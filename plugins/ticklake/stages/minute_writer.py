@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -20,7 +21,7 @@ from ticklake.core.slices import Slice
 
 log = logging.getLogger(__name__)
 
-_UPLOADS_AT_ONCE = 3
+_UPLOADS_AT_ONCE = 4
 _PROGRESS_SECONDS = 10.0
 # A second thread gains only when it is woken for milliseconds of work: about a thousand records, not one.
 _LINES_AT_ONCE = 1 << 20  # bytes
@@ -32,7 +33,18 @@ _Parts = list[tuple[bytes, Sequence[int]]]
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: objects in order of key, and the timestamps seen (ms since the epoch; None without records)."""
+    """What was written of a minute.
+
+    Attributes:
+        objects: in order of key.
+        rejected_objects: likewise.
+        min_timestamp: the smallest seen, ms since the epoch; None without records.
+        max_timestamp: the largest.
+        early: records with a timestamp at or after the window's end.
+        late: records with a timestamp before the window's start.
+        size: bytes before packing.
+        seconds: how long it took; minutes written together began together.
+    """
 
     objects: tuple[StoredObject, ...]
     rejected_objects: tuple[StoredObject, ...]
@@ -40,15 +52,51 @@ class Written:
     max_timestamp: int | None
     early: int
     late: int
+    size: int
+    seconds: float
+
+
+def joined(parts: Iterable[Written]) -> Written:
+    """What several have written of one minute."""
+    some = list(parts)
+    return Written(
+        tuple(sorted(o for w in some for o in w.objects)),
+        tuple(sorted(o for w in some for o in w.rejected_objects)),
+        min((w.min_timestamp for w in some if w.min_timestamp is not None), default=None),
+        max((w.max_timestamp for w in some if w.max_timestamp is not None), default=None),
+        sum(w.early for w in some),
+        sum(w.late for w in some),
+        sum(w.size for w in some),
+        max((w.seconds for w in some), default=0.0),
+    )
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The threads that writers share: one packs, some upload."""
+
+    packing: ThreadPoolExecutor
+    uploads: ThreadPoolExecutor
+
+
+@contextmanager
+def pools() -> Iterator[Pools]:
+    """Threads that are there while the block runs."""
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="pack") as packing,
+        ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="upload") as uploads,
+    ):
+        yield Pools(packing, uploads)
 
 
 @dataclass
 class _Lines:
-    """Lines that wait to be packed, with their offsets, and who packs them."""
+    """Lines that wait to be packed, with their offsets, and who packs them; whether he was given some before."""
 
     packer: Packer
     parts: _Parts = field(default_factory=list)
     size: int = 0
+    begun: bool = False
 
 
 class MinuteWriter:
@@ -60,7 +108,13 @@ class MinuteWriter:
     """
 
     def __init__(
-        self, lake: Lake, table: str, minute: Minute, object_bytes: int, zones: Sequence[str] = (RAW, REJECTED)
+        self,
+        lake: Lake,
+        table: str,
+        minute: Minute,
+        object_bytes: int,
+        shared: Pools,
+        zones: Sequence[str] = (RAW, REJECTED),
     ) -> None:
         """Args: object_bytes: uncompressed size at which an object is closed; zones: what is written of the records."""
         self._lake = lake
@@ -71,15 +125,14 @@ class MinuteWriter:
         self._splicer = Splicer()
         self._open: dict[tuple[str, int], _Lines] = {}
         self._packers: set[Packer] = set()
-        self._packing_pool = ThreadPoolExecutor(1, thread_name_prefix="pack")
+        self._pools = shared
         self._packing: deque[Future[None]] = deque()
-        self._upload_pool = ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="upload")
         self._uploads: deque[Future[None]] = deque()
         self._bodies: set[BinaryIO] = set()
         self._stored: dict[str, list[StoredObject]] = {RAW: [], REJECTED: []}
         self._min: int | None = None
         self._max: int | None = None
-        self._early = self._late = self._taken = 0
+        self._early = self._late = self._taken = self._size = 0
         self._told = time.monotonic()
 
     def begin(self, slices: Iterable[Slice]) -> None:
@@ -101,15 +154,15 @@ class MinuteWriter:
         """Close these slices: all of their records have come."""
         for s in slices:
             for zone in (RAW, REJECTED):
-                self._pack(zone, s.partition, self._open.pop((zone, s.partition)), last=True)
+                lines = self._open.pop((zone, s.partition))
+                if lines.parts or lines.begun:
+                    self._pack(zone, s.partition, lines, last=True)
 
-    def finish(self) -> Written:
-        """Wait for the uploads; raises LakeError when one failed."""
+    def finish(self, began: float) -> Written:
+        """Wait for the uploads; raises LakeError when one failed. ``began``: by the monotonic clock, for ``seconds``."""
         for waiting in (self._packing, self._uploads):
             while waiting:
                 waiting.popleft().result()
-        self._packing_pool.shutdown()
-        self._upload_pool.shutdown()
         return Written(
             tuple(sorted(self._stored[RAW])),
             tuple(sorted(self._stored[REJECTED])),
@@ -117,12 +170,14 @@ class MinuteWriter:
             self._max,
             self._early,
             self._late,
+            self._size,
+            time.monotonic() - began,
         )
 
     def abandon(self) -> None:
         """Stop after an error; what is written already names its content and harms nothing."""
-        self._packing_pool.shutdown(wait=True, cancel_futures=True)
-        self._upload_pool.shutdown(wait=True, cancel_futures=True)
+        for waiting in (self._packing, self._uploads):
+            wait([future for future in waiting if not future.cancel()])
         for packer in self._packers:
             packer.close()
         for body in self._bodies:
@@ -164,6 +219,7 @@ class MinuteWriter:
         collected = self._open[zone, partition]
         collected.parts.append((lines, offsets))
         collected.size += len(lines)
+        self._size += len(lines)
         if collected.size >= _LINES_AT_ONCE:
             self._pack(zone, partition, collected)
             collected.parts, collected.size = [], 0
@@ -172,8 +228,9 @@ class MinuteWriter:
         while len(self._packing) >= _PACKS_AT_ONCE:
             self._packing.popleft().result()
         self._packing.append(
-            self._packing_pool.submit(self._pack_now, zone, partition, lines.packer, lines.parts, last)
+            self._pools.packing.submit(self._pack_now, zone, partition, lines.packer, lines.parts, last)
         )
+        lines.begun = True
 
     def _pack_now(self, zone: str, partition: int, packer: Packer, parts: _Parts, last: bool) -> None:
         for lines, offsets in parts:
@@ -195,7 +252,7 @@ class MinuteWriter:
         while len(self._uploads) >= _UPLOADS_AT_ONCE:
             self._uploads.popleft().result()
         self._bodies.add(packed.body)
-        self._uploads.append(self._upload_pool.submit(self._upload, key, packed))
+        self._uploads.append(self._pools.uploads.submit(self._upload, key, packed))
 
     def _upload(self, key: str, packed: Packed) -> None:
         with packed.body:

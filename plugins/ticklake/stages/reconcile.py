@@ -30,7 +30,8 @@ from ticklake.core.reconcile import Ends, Finding, Kind, Place
 from ticklake.core.reconciled import Reconciled
 from ticklake.core.slices import Offsets, Slice
 from ticklake.core.text_table import text_table
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import newest_before, oldest_after, origin_of, sealed_in
 from ticklake.stages.totals import add_to_totals
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from ticklake.core.errors import LostOffsetsError
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import manifest_of
 
 _log = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from tests.stages.conftest import MINUTE, TestTopic, new_topic, ticks
 from ticklake.clients.s3 import Lake
 from ticklake.core.keys import manifest_key, minute_prefix
 from ticklake.core.minute import Minute
-from ticklake.stages.kafka_to_s3 import Landing, land
+from ticklake.stages.kafka_to_s3 import land
+from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import manifest_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

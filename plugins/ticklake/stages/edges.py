@@ -1,0 +1,56 @@
+"""What lies on either side of an unsealed minute, and which minutes before it are unsealed, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ticklake.core.manifest import Manifest
+from ticklake.core.minute import Minute
+from ticklake.core.origin import Origin
+from ticklake.core.slices import Offsets
+from ticklake.stages.landing import Landing, require_same_topic
+from ticklake.stages.sealed import agreed_origin, newest_before, oldest_after, origin_of
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Offsets at which a minute ends (before the one to land) or starts (after it), per Kafka partition."""
+
+    minute: Minute
+    offsets: Offsets
+    sealed: Manifest | None = None
+
+
+def edges_of(landing: Landing, minute: Minute) -> tuple[Edge | None, Edge | None]:
+    """What lies before and after an unsealed minute: sealed ones, or the table's origin where that is nearer."""
+    lake, table, lookback = landing.lake, landing.table, landing.stream.landing.lookback_hours
+    sealed, origin, after = (
+        newest_before(lake, table, minute, lookback),
+        origin_of(lake, table),
+        oldest_after(lake, table, minute),
+    )
+    for known in (sealed, origin, after):
+        if known is not None:
+            require_same_topic(landing, known)
+    if sealed is None:
+        origin = agreed_origin(lake, table, minute, lambda: _begin(landing, minute), lookback)
+    previous = Edge(sealed.minute, sealed.ends, sealed) if sealed else None
+    if previous is None and origin and origin.minute <= minute:
+        previous = Edge(origin.minute.plus(-1), origin.starts)
+    following = Edge(after.minute, after.starts) if after else None
+    if origin and origin.minute > minute and (following is None or origin.minute < following.minute):
+        following = Edge(origin.minute, origin.starts)
+    return previous, following
+
+
+def _begin(landing: Landing, minute: Minute) -> Origin:
+    # The end of the log is read first: a record that comes in between is taken, not skipped.
+    high = landing.reader.high()
+    return Origin(minute, high | landing.reader.by_time(minute.start_ms), landing.topic_id)
+
+
+def minutes_to_land(previous: Edge | None, minute: Minute, limit: int) -> list[Minute]:
+    """The minute and the unsealed ones before it, oldest first, at most ``limit``."""
+    first = minute if previous is None else previous.minute.plus(1)
+    count = int((minute.start - first.start).total_seconds()) // 60 + 1
+    return [first.plus(n) for n in range(min(count, limit))]

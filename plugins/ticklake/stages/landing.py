@@ -1,0 +1,72 @@
+"""What landing works with and what it did; how leftovers of attempts that ended early go."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ticklake.clients.kafka import TopicReader
+from ticklake.clients.s3 import Lake
+from ticklake.core.errors import LakeError
+from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix, minute_prefix
+from ticklake.core.manifest import Manifest
+from ticklake.core.minute import Minute
+from ticklake.core.origin import Origin
+from ticklake.core.settings import Stream
+from ticklake.core.topic_identity import require_same_topic as require
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What the stage works with: the topic, the bucket, the stream's settings, the run's name, Kafka's id of the topic."""
+
+    reader: TopicReader
+    lake: Lake
+    stream: Stream
+    run_id: str
+    topic_id: str | None
+
+    @property
+    def table(self) -> str:
+        """Name of the table."""
+        return self.stream.table.name
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a run did: minutes that it sealed or found sealed by a twin, oldest first; keys that it wrote again."""
+
+    manifests: tuple[Manifest, ...]
+    rewritten: tuple[str, ...] = ()
+
+
+def require_same_topic(landing: Landing, known: Manifest | Origin) -> None:
+    """Raise KafkaError when the topic is not the one that was landed."""
+    require(landing.reader.topic, landing.topic_id, known.topic_id, f"{landing.table} at {known.minute}")
+
+
+def delete_leftovers(landing: Landing, manifest: Manifest, found: set[str] | None = None) -> None:
+    """Remove what attempts that were killed have left under a minute's prefix; only after sealing: a twin might win.
+
+    ``found`` are keys under that prefix, as far as they are known; None: they are listed.
+    """
+    if found is None:
+        prefixes = [minute_prefix(zone, landing.table, manifest.minute) for zone in (RAW, REJECTED)]
+        found = {entry.key for prefix in prefixes for entry in landing.lake.list(prefix)}
+    leftovers = found - manifest.keys
+    if leftovers:
+        log.warning("%s: removing leftovers of an attempt that ended early: %s", manifest.minute, sorted(leftovers))
+        landing.lake.delete(leftovers)
+
+
+def leftovers_by_minute(landing: Landing, minute: Minute) -> dict[Minute, set[str]]:
+    """The keys under the prefixes of this hour's minutes: in a catch-up two listings an hour, not a minute."""
+    found: dict[Minute, set[str]] = {m: set() for m in minute.hour.minutes()}
+    for zone in (RAW, REJECTED):
+        for entry in landing.lake.list(hour_prefix(zone, landing.table, minute.hour)):
+            with suppress(LakeError):  # a stranger's: reconcile tells of it
+                found[ObjectKey.parse(entry.key).minute].add(entry.key)
+    return found

@@ -1,0 +1,128 @@
+"""`up --login` on a real API server: nobody gets in without the password, `up` does, and it is nowhere but in its file."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local import airflow
+from local.home import PROJECT, Home
+from local.login import USER
+from local.processes import stop
+from local.stack import Stack
+from tests.kafka_broker import free_ports
+
+API_SERVER = "airflow-api-server"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack with Airflow's database and nothing running."""
+    folder = tmp_path_factory.mktemp("login")
+    stack = Stack(Home(folder, folder / "tools", free_ports(1)[0] // 200 * 200))
+    airflow.prepare(stack)
+    yield stack
+    stop(stack.parts.all(), grace=5)
+
+
+def serve(stack: Stack) -> None:
+    """Start the API server, as `up` does, and wait for it."""
+    part = stack.parts.start(API_SERVER, airflow._commands()[API_SERVER], airflow.environment(stack), PROJECT)
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            airflow.Api(stack).health()
+            return
+        except airflow.PartError:
+            assert part.alive(), part.end_of_log()
+            assert time.monotonic() < deadline, part.end_of_log()
+            time.sleep(0.2)
+
+
+def get(stack: Stack, path: str, token: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.get(f"{stack.home.airflow_url}{path}", headers=headers, trust_env=False)
+
+
+def log_in(stack: Stack, password: str, user: str = USER) -> httpx.Response:
+    credentials = {"username": user, "password": password}
+    return httpx.post(f"{stack.home.airflow_url}/auth/token", json=credentials, trust_env=False)
+
+
+@pytest.fixture(scope="module")
+def token_of_before(stack: Stack) -> str:
+    """What Airflow without a login gives to whoever asks."""
+    serve(stack)
+    assert get(stack, "/api/v2/dags").status_code == 200
+    return str(get(stack, "/auth/token").json()["access_token"])
+
+
+@pytest.fixture(scope="module")
+def locked(stack: Stack, token_of_before: str) -> Stack:
+    """The same stack after `up --login`."""
+    airflow.require_login(stack, wanted=True)
+    assert not stack.alive(API_SERVER), "it would go on without the login"
+    serve(stack)
+    return stack
+
+
+@pytest.mark.parametrize("path", ["/api/v2/dags", "/api/v2/config", "/api/v2/connections", "/ui/config"])
+def test_nobody_gets_in_without_the_password(locked: Stack, path: str) -> None:
+    assert get(locked, path).status_code == 401
+    assert get(locked, path, "wrong").status_code in (401, 403)
+
+
+def test_whoever_got_in_before_is_out_now(locked: Stack, token_of_before: str) -> None:
+    assert get(locked, "/api/v2/dags", token_of_before).status_code in (401, 403)
+    assert get(locked, "/auth/token").status_code == 403
+
+
+@pytest.mark.parametrize("password", ["admin", "", "airflow", "password"])
+def test_there_is_no_default_password(locked: Stack, password: str) -> None:
+    assert log_in(locked, password).status_code in (400, 401)
+
+
+def test_with_the_password_one_is_admin(locked: Stack) -> None:
+    given = log_in(locked, airflow.login_of(locked).password())
+    assert given.status_code == 201
+    assert get(locked, "/api/v2/connections", given.json()["access_token"]).status_code == 200
+
+
+def test_the_launcher_logs_in_by_itself(locked: Stack) -> None:
+    assert airflow.Api(locked).failed_tasks() == []
+
+
+def test_only_the_owner_reads_the_file_and_the_password_is_in_no_log(locked: Stack) -> None:
+    login = airflow.login_of(locked)
+    assert login.file.stat().st_mode & 0o777 == 0o600
+    password = login.password()
+    assert len(password) >= 24
+    found = [f for f in locked.home.folder.rglob("*") if f.is_file() and password.encode() in f.read_bytes()]
+    assert found == [login.file]
+
+
+def test_a_second_up_keeps_login_and_password_and_stops_nothing(locked: Stack) -> None:
+    before = airflow.login_of(locked).file.read_text()
+    for again in (None, True):
+        airflow.require_login(locked, wanted=again)
+        assert airflow.login_of(locked).file.read_text() == before
+        assert locked.alive(API_SERVER)
+
+
+def test_it_is_turned_off_in_clear_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = Stack(Home(tmp_path, tmp_path / "tools", 24000))
+    airflow.require_login(stack, wanted=True)
+    assert json.loads(airflow.login_of(stack).file.read_text()).keys() == {USER}
+    airflow.require_login(stack, wanted=False)
+    assert not airflow.login_of(stack).on
+    assert "the login is off: whoever reaches http://127.0.0.1:24080 is admin" in capsys.readouterr().out
+
+
+def test_every_stack_has_a_password_of_its_own(tmp_path: Path) -> None:
+    stacks = [Stack(Home(tmp_path / name, tmp_path, 24000)) for name in ("a", "b")]
+    for stack in stacks:
+        airflow.require_login(stack, wanted=True)
+    assert airflow.login_of(stacks[0]).password() != airflow.login_of(stacks[1]).password()
