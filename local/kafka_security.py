@@ -7,7 +7,6 @@ and is forgotten.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from local.login import write_secret
 from ticklake.core.errors import SettingsError
 from ticklake.core.settings import Stream
 
@@ -86,11 +86,11 @@ class Authority:
         return cls(key, certificate)
 
     @property
-    def pem(self) -> bytes:
+    def pem(self) -> str:
         """The certificate, for those who shall trust it."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, name: str, hosts: Sequence[str], valid: timedelta = timedelta(days=_DAYS)) -> bytes:
+    def issue(self, name: str, hosts: Sequence[str], valid: timedelta = timedelta(days=_DAYS)) -> str:
         """Key, certificate and the authority's own as PEM.
 
         Args:
@@ -108,7 +108,8 @@ class Authority:
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        return private + certificate.public_bytes(serialization.Encoding.PEM) + self.pem
+        shown = certificate.public_bytes(serialization.Encoding.PEM)
+        return private.decode() + shown.decode() + self.pem
 
 
 @dataclass(frozen=True)
@@ -124,14 +125,14 @@ class Security:
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(parents=True, mode=0o700)
         authority = Authority.new()
-        write_private(half / "ca.pem", authority.pem)
+        write_secret(half / "ca.pem", authority.pem)
         for broker in brokers:
-            write_private(half / f"{broker}.pem", authority.issue(broker, ["127.0.0.1", "localhost"]))
+            write_secret(half / f"{broker}.pem", authority.issue(broker, ["127.0.0.1", "localhost"]))
         passwords = {user: secrets.token_urlsafe(24) for user in _USERS}
-        write_private(half / "passwords.json", json.dumps(passwords).encode())
+        write_secret(half / "passwords.json", json.dumps(passwords))
         # For Kafka's format tool, one argument a line: on its command line everybody could read them.
         users = "".join(f"--add-scram\n{MECHANISM}=[name={user},password={passwords[user]}]\n" for user in _USERS)
-        write_private(half / "users.arguments", users.encode())
+        write_secret(half / "users.arguments", users)
         half.rename(self.folder)
 
     @property
@@ -170,7 +171,7 @@ class Security:
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": self.ca,
         }
-        write_private(file, as_properties(settings).encode())
+        write_secret(file, as_properties(settings))
         return file
 
     @property
@@ -226,14 +227,6 @@ def grant(client: Mapping[str, Any], stream: Stream, seconds: float = 20) -> Non
     admin = AdminClient(quiet)
     for done in admin.create_acls(bindings, request_timeout=seconds).values():
         done.result(seconds)
-
-
-def write_private(file: Path, content: bytes) -> None:
-    """Write a file that only its owner reads."""
-    half = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
-        f.write(content)
-    half.replace(file)
 
 
 def as_properties(settings: Mapping[str, object]) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from local.home import PROJECT, Home
 from local.jars import class_path
 from local.kafka import Broker, Cluster
-from local.kafka_security import Authority, Security, grant, write_private
+from local.kafka_security import Authority, Security, grant
+from local.login import write_secret
 from tests.kafka_broker import free_ports, running
 from ticklake.core.settings import Stream
 
@@ -48,7 +49,7 @@ class SecuredKafka:
     def certificate(self, name: str, valid: timedelta = timedelta(days=1)) -> dict[str, Any]:
         """librdkafka's settings of a client that shows a certificate of this name."""
         file = self.folder / f"{name}-{valid.days}.pem"
-        write_private(file, self.authority.issue(name, [name], valid))
+        write_secret(file, self.authority.issue(name, [name], valid))
         return {
             "bootstrap.servers": self.certified,
             "security.protocol": "SSL",
@@ -66,8 +67,8 @@ def running_secured_kafka(folder: Path) -> Iterator[SecuredKafka]:
     places = dict(zip(names, (f"127.0.0.1:{port}" for port in others), strict=True))
     authority = Authority.new()
     for name, hosts, valid in (("expired", ["127.0.0.1"], -1), ("elsewhere", ["kafka.example.com"], 1)):
-        write_private(folder / f"{name}.pem", authority.issue("kafka-1", hosts, timedelta(days=valid)))
-    write_private(folder / "authority.pem", authority.pem)
+        write_secret(folder / f"{name}.pem", authority.issue("kafka-1", hosts, timedelta(days=valid)))
+    write_secret(folder / "authority.pem", authority.pem)
     broker = Broker(1, own, controller)
     security = Security(folder / "kafka" / "security")
     listeners = [f"CLIENT://127.0.0.1:{own}", f"CONTROLLER://127.0.0.1:{controller}"]

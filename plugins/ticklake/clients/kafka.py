@@ -62,7 +62,8 @@ class RecordConsumer(Consumer):
         self.errors = ErrorLog(connection, name)
         # What matters of librdkafka's log comes by the callback, too, and can be said once there.
         own: dict[str, Any] = {"group.id": group, "log_level": 0, "error_cb": self.errors}
-        super().__init__({**with_tokens(connection), **READER_CONFIG, **own})
+        with self.errors.opening():
+            super().__init__({**with_tokens(connection, self.errors.token_failed), **READER_CONFIG, **own})
 
 
 class TopicReader:

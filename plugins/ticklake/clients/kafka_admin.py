@@ -45,10 +45,11 @@ class KafkaAdmin:
     def __init__(self, connection: Mapping[str, Any], name: str = KAFKA_CONNECTION) -> None:
         self._where = str(connection.get("bootstrap.servers"))
         self._errors = ErrorLog(connection, name)
-        shared = with_tokens(shared_settings(connection))
+        shared = with_tokens(shared_settings(connection), self._errors.token_failed)
         # What matters of librdkafka's log comes by the callback, too, and can be said once there.
         self._settings: dict[str, Any] = {**shared, "log_level": 0, "error_cb": self._errors}
-        self._client = AdminClient(self._settings)
+        with self._errors.opening():
+            self._client = AdminClient(self._settings)
 
     def look(self, stream: Stream) -> ClusterFacts:
         """Create the topic if it is missing, then read everything that its health depends on. Blocks up to about 20 s."""

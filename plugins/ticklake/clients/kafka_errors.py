@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import KafkaError as Code
+from confluent_kafka import KafkaException
 
 from ticklake.clients.kafka_refusals import bare, cause, will_not_heal
 from ticklake.core.errors import KafkaError
@@ -31,6 +33,15 @@ def shared_settings(connection: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in connection.items() if not _CONSUMER_ONLY.fullmatch(name)}
 
 
+def error_in(e: BaseException) -> Code | None:
+    """Kafka's error in an exception; None when it is another one.
+
+    One that is raised while librdkafka still calls back comes wrapped by Python, as the cause of a SystemError.
+    """
+    known = e.__cause__ if isinstance(e, SystemError) else e
+    return known.args[0] if isinstance(known, KafkaException) else None
+
+
 class ErrorLog:
     """The ``error_cb`` of a client: logs each distinct error once, remembers the latest, explains a failure by it.
 
@@ -48,6 +59,7 @@ class ErrorLog:
         self._told: set[str] = set()
         self._refusal: Code | None = None
         self._first = self._last = 0.0
+        self._no_token = ""
 
     def __call__(self, error: Code) -> None:
         """Take one error; called by librdkafka from within ``poll``."""
@@ -65,6 +77,22 @@ class ErrorLog:
         """Whether brokers keep on refusing this client, or it them: who or what it says it is will not do."""
         return self._last - self._first >= _REFUSED_SECONDS
 
+    def token_failed(self, error: Exception) -> None:
+        """Take the reason why there is no token; called by librdkafka."""
+        self._no_token = str(error).rstrip(".")
+        log.warning("There is no token for Kafka: %s", error)
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """A client is made within: one that waits for a first token in vain is a KafkaError."""
+        try:
+            yield
+        except (KafkaException, SystemError) as e:
+            error = error_in(e)
+            if error is None or error.code() != Code.SASL_AUTHENTICATION_FAILED:
+                raise  # of settings that librdkafka does not take
+            raise self.explain("There is no connection to Kafka", error=error) from e
+
     def because(self) -> str:
         """The latest error as the end of a sentence; empty when there was none."""
         return f" ({self.latest})" if self.latest else ""
@@ -81,6 +109,12 @@ class ErrorLog:
             An error with the cause and the setting that it is about, where they are known. Finding them may take some seconds:
             the brokers' addresses are looked at.
         """
+        if self._no_token:
+            return KafkaError(
+                f"{problem}: there is no token for it: {self._no_token}.",
+                "Has the worker AWS credentials, and may they assume the role in sasl.oauthbearer.config of connection"
+                f" {self.name}?",
+            )
         found = cause(error, self._refusal, self._connection, self.name)
         if found:
             return KafkaError(f"{problem}: {found.words}", found.remedy)

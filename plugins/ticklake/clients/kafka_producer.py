@@ -11,7 +11,7 @@ from typing import Any
 from confluent_kafka import KafkaError as Code
 from confluent_kafka import KafkaException, Message, Producer
 
-from ticklake.clients.kafka_errors import ErrorLog, shared_settings
+from ticklake.clients.kafka_errors import ErrorLog, error_in, shared_settings
 from ticklake.clients.kafka_tokens import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.settings import KAFKA_CONNECTION
@@ -54,7 +54,9 @@ class RecordProducer:
         self._deliveries = _Deliveries(self._errors)
         # One callback for all records: given with each of them it would cost a third more.
         callbacks = {"error_cb": self._errors, "on_delivery": self._deliveries}
-        self._client = Producer({**with_tokens(shared_settings(connection)), **PRODUCER_CONFIG, **callbacks})
+        shared = with_tokens(shared_settings(connection), self._errors.token_failed)
+        with self._errors.opening():
+            self._client = Producer({**shared, **PRODUCER_CONFIG, **callbacks})
 
     @property
     def written(self) -> Counter[int]:
@@ -106,13 +108,20 @@ class RecordProducer:
     def _in_words(self, problem: Callable[[], str]) -> Iterator[None]:
         try:
             yield
-        except KafkaException as e:
-            raise self._errors.explain(problem(), _REMEDY, e.args[0]) from e
-        except SystemError as e:
-            # A fatal error is raised while librdkafka still calls back; Python then wraps it.
-            if not isinstance(e.__cause__, KafkaException):
+        except (KafkaException, SystemError) as e:
+            error = error_in(e)
+            if error is None:
                 raise
-            raise self._errors.explain(problem(), _REMEDY, e.__cause__.args[0]) from e
+            raise self._errors.explain(problem(), _REMEDY, self._reason(error)) from e
+
+    def _reason(self, error: Code) -> Code:
+        """The error itself; of one that only says that the producer is of no more use, what made it so."""
+        if error.code() == Code._FATAL:
+            try:
+                self._client.poll(0)
+            except (KafkaException, SystemError) as e:
+                return error_in(e) or error
+        return error
 
 
 class _Deliveries:

@@ -6,7 +6,6 @@ role, ``"sasl.oauthbearer.config": "role_arn=arn:aws:iam::…:role/…"``, comes
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,16 +15,18 @@ from botocore.credentials import CredentialProvider, Credentials
 
 from ticklake.core.errors import SettingsError
 
-log = logging.getLogger(__name__)
-
 _REGION = re.compile(r"\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.amazonaws\.com", re.IGNORECASE)
 _ROLE = re.compile(r"role_arn=(arn:aws[a-z-]*:iam::\d{12}:role/\S+)")
 _SESSION = "ticklake"
 Token = tuple[str, float]
 
 
-def with_tokens(connection: Mapping[str, Any]) -> dict[str, Any]:
+def with_tokens(connection: Mapping[str, Any], failed: Callable[[Exception], None]) -> dict[str, Any]:
     """The connection's settings, with an ``oauth_cb`` for the role that it names, and none that raises.
+
+    Args:
+        connection: settings of librdkafka.
+        failed: is told why there is no token.
 
     Raises:
         SettingsError: a role is named, but not as it should be, or no region can be read from ``bootstrap.servers``.
@@ -36,7 +37,7 @@ def with_tokens(connection: Mapping[str, Any]) -> dict[str, Any]:
     if named and "role_arn" in named:
         made = partial(token_as, *_region_and_role(str(settings.get("bootstrap.servers")), named))
     if callable(made):
-        settings["oauth_cb"] = partial(_token_or_none, made)
+        settings["oauth_cb"] = partial(_token_or_none, made, failed)
     return settings
 
 
@@ -76,10 +77,10 @@ def _region_and_role(servers: str, named: str) -> tuple[str, str]:
     return region[1].lower(), role[1]
 
 
-def _token_or_none(made: Callable[[str], Token], config: str) -> Token:
+def _token_or_none(made: Callable[[str], Token], failed: Callable[[Exception], None], config: str) -> Token:
     """A token; an empty one, which librdkafka refuses, where there is none: an error may not cross into it."""
     try:
         return made(config)
     except Exception as e:
-        log.error("There is no token for Kafka: %s", e)
+        failed(e)
         return "", 0.0

@@ -58,8 +58,9 @@ class TransactionalProducer:
             "message.max.bytes": 1_000_000_000,
             "error_cb": self._errors,
         }
-        shared = with_tokens(shared_settings(connection))
-        self._client = Producer({**shared, **PRODUCER_CONFIG, **own})
+        shared = with_tokens(shared_settings(connection), self._errors.token_failed)
+        with self._errors.opening():
+            self._client = Producer({**shared, **PRODUCER_CONFIG, **own})
         asking: dict[str, Any] = {**shared, "log_level": 0, "error_cb": self._errors}
         self._admin = AdminClient(asking)
         self._ask("begin to write", self._begin)
