@@ -11,13 +11,14 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
 
 from local.home import PROJECT
+from local.kafka_security import ACTORS
 from local.login import LoggedIn, Login, write_secret
 from local.processes import Part, PartError, stop, telling_lines
 from local.stack import AIRFLOW, Stack
@@ -41,7 +42,7 @@ def environment(stack: Stack) -> dict[str, str]:
         "TICKLAKE_GLUE_DATABASE": stack.database,
         "TICKLAKE_CRAWLER": stack.crawler,
         "TICKLAKE_WORKGROUP": stack.workgroup,
-        f"AIRFLOW_CONN_{KAFKA_CONNECTION.upper()}": _kafka_connection(stack),
+        **_kafka_connections(stack),
         f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}": _aws_connection(stack),
         "AIRFLOW_HOME": str(_home(stack)),
         # The environment's own programs come first, wherever a task looks for one.
@@ -217,9 +218,19 @@ def _settings(stack: Stack) -> dict[str, object]:
     }
 
 
-def _kafka_connection(stack: Stack) -> str:
-    extra = {"bootstrap.servers": stack.bootstrap, "group.id": "ticklake"}
-    return json.dumps({"conn_type": "kafka", "extra": extra})
+def _kafka_connections(stack: Stack) -> dict[str, str]:
+    """One connection for all stages; where Kafka is secured each stage has its own, and so its own user."""
+    if stack.security is None:
+        return {f"AIRFLOW_CONN_{KAFKA_CONNECTION.upper()}": _kafka_connection(stack.kafka())}
+    names = {actor: f"{KAFKA_CONNECTION}_{actor}" for actor in ACTORS}
+    chosen = {f"TICKLAKE_KAFKA_{actor.upper()}": name for actor, name in names.items()}
+    return chosen | {
+        f"AIRFLOW_CONN_{name.upper()}": _kafka_connection(stack.kafka(actor)) for actor, name in names.items()
+    }
+
+
+def _kafka_connection(settings: Mapping[str, object]) -> str:
+    return json.dumps({"conn_type": "kafka", "extra": {**settings, "group.id": "ticklake"}})
 
 
 def _aws_connection(stack: Stack) -> str:

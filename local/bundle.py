@@ -21,6 +21,7 @@ _REQUIRED = (
     "apache-airflow-providers-amazon",
     "apache-airflow-providers-apache-kafka",
     "aiobotocore",
+    "aws-msk-iam-sasl-signer-python",
     "isal",
     "orjson",
 )

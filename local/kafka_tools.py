@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from local.jars import class_path
@@ -24,8 +25,11 @@ class Tool:
 
 
 _CLUSTER = "--bootstrap-server"
+_SETTINGS = "--command-config"
+_OLD_SETTINGS = ("--consumer.config", "--producer.config", "--consumer-config", "--admin.config")
 _ORG = "org.apache.kafka.tools"
 TOOLS = {
+    "acls": Tool(f"{_ORG}.AclCommand", "who may do what"),
     "broker-api-versions": Tool(f"{_ORG}.BrokerApiVersionsCommand", "requests that each broker understands"),
     "client-metrics": Tool(f"{_ORG}.ClientMetricsCommand", "metrics that clients send"),
     "cluster": Tool(f"{_ORG}.ClusterTool", "cluster id; unregister a broker"),
@@ -61,20 +65,25 @@ def run_tool(stack: Stack, arguments: Sequence[str]) -> int:
         raise SettingsError(f"{arguments[0]!r} is not one of Kafka's tools.", "./ticklake kafka lists them.")
     if TOOLS[name].talks and not any(stack.alive(broker.name) for broker in stack.brokers()):
         raise PartError("Kafka does not run.", "Start the stack: ./ticklake up")
-    return _go_on_as(
-        tool(class_path(stack.home), TOOLS[name].main, _with_cluster(TOOLS[name], arguments[1:], stack.bootstrap))
-    )
+    settings = stack.security.tool_settings() if stack.security else None
+    words = _with_cluster(TOOLS[name], arguments[1:], stack.bootstrap, settings)
+    return _go_on_as(tool(class_path(stack.home), TOOLS[name].main, words))
 
 
 def _go_on_as(command: list[str]) -> NoReturn:
     os.execv(command[0], command)  # noqa: S606 - no shell is the point
 
 
-def _with_cluster(tool: Tool, arguments: Sequence[str], bootstrap: str) -> list[str]:
-    """The arguments, and the cluster's address unless they name one or only ask for help."""
-    given = [argument.partition("=")[0] for argument in arguments]
-    if not tool.talks or {_CLUSTER, "--bootstrap-controller", "--help", "--version"} & set(given):
+def _with_cluster(tool: Tool, arguments: Sequence[str], bootstrap: str, settings: Path | None) -> list[str]:
+    """The arguments, and how to reach the cluster unless they say it or only ask for help.
+
+    ``settings`` is the file of a secured cluster's client.
+    """
+    given = {argument.partition("=")[0] for argument in arguments}
+    if not tool.talks or {"--help", "--version"} & given:
         return list(arguments)
+    option = [] if {_CLUSTER, "--bootstrap-controller"} & given else [_CLUSTER, bootstrap]
+    if settings and not {_SETTINGS, *_OLD_SETTINGS} & given:
+        option += [_SETTINGS, str(settings)]
     # Where a tool has subcommands, the option stands before them; only ClusterTool wants it behind.
-    option = [_CLUSTER, bootstrap]
     return [*arguments, *option] if tool is TOOLS["cluster"] else [*option, *arguments]

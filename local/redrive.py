@@ -16,9 +16,7 @@ from ticklake.core.settings import Stream
 
 def run(stack: Stack, first: str, last: str, reason: str, unfit: bool, dry_run: bool) -> int:
     """Produce them, print counts by reason; returns 0. Raises TicklakeError and PartError in words."""
-    from confluent_kafka import Consumer
-
-    from ticklake.clients.kafka import READER_CONFIG, TopicReader
+    from ticklake.clients.kafka import RecordConsumer, TopicReader
     from ticklake.clients.kafka_transactions import TransactionalProducer
     from ticklake.clients.s3 import Lake
     from ticklake.stages.rejected_to_kafka import Wanted, redrive
@@ -31,8 +29,8 @@ def run(stack: Stack, first: str, last: str, reason: str, unfit: bool, dry_run: 
             raise PartError(f"{part} does not run.", "Start the stack: ./ticklake up")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     stream = Stream.from_toml(stack.stream)
-    kafka = {"bootstrap.servers": stack.bootstrap, "log_level": 0}
-    consumer = Consumer({**kafka, **READER_CONFIG, "group.id": stream.landing.group})
+    kafka = stack.kafka("redrive")
+    consumer = RecordConsumer(kafka, stream.landing.group)
     with closing(TopicReader(consumer, stream.topic.name)) as reader:
         lake = Lake(client(stack, "s3"), stack.bucket)
         redriven = redrive(lake, reader, stream, lambda name: TransactionalProducer(kafka, name), wanted)

@@ -7,11 +7,12 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from local.home import PROJECT, Home
 from local.jars import class_path
-from local.kafka import Broker, Cluster
+from local.kafka import Broker, Cluster, claim
+from local.kafka_security import ADMIN, Security
 from local.processes import Part, PartError, Parts, who_listens
 
 DEFAULT_BROKERS = 3
@@ -51,19 +52,42 @@ class Stack:
         """Records of what was started."""
         return Parts(self.home.folder / "run", self.home.logs)
 
+    @property
+    def _kafka_folder(self) -> Path:
+        return self.home.folder / "kafka"
+
+    def _made(self, what: str) -> Any:
+        """What the cluster was made with; None when it is not made yet."""
+        try:
+            return json.loads((self._kafka_folder / "cluster.json").read_text())[what]
+        except (OSError, ValueError, KeyError):
+            return None
+
     def brokers(self, wanted: int | None = None) -> tuple[Broker, ...]:
         """The brokers: as many as wanted, else as the cluster was made with, else the default."""
-        if wanted is None:
-            try:
-                wanted = int(json.loads((self.home.folder / "kafka" / "cluster.json").read_text())["brokers"])
-            except (OSError, ValueError, KeyError):
-                wanted = DEFAULT_BROKERS
-        nodes = range(1, wanted + 1)
+        nodes = range(1, (wanted or self._made("brokers") or DEFAULT_BROKERS) + 1)
         return tuple(Broker(n, self.home.broker_port(n), self.home.controller_port(n)) for n in nodes)
+
+    @property
+    def security(self) -> Security | None:
+        """Certificates and users, when the cluster was made with --secure."""
+        return self._secured if self._made("secure") else None
+
+    @property
+    def _secured(self) -> Security:
+        return Security(self._kafka_folder / "security")
+
+    def claim_cluster(self, brokers: int | None, secure: bool) -> None:
+        """Decide what the cluster is, at its first start; raises SettingsError when it is another already."""
+        claim(self._kafka_folder, self.brokers(brokers), self._secured if secure else self.security)
 
     def cluster(self, wanted: int | None = None) -> Cluster:
         """The Kafka cluster; downloads its jars when they are missing."""
-        return Cluster(self.home.folder / "kafka", self.brokers(wanted), class_path(self.home))
+        return Cluster(self._kafka_folder, self.brokers(wanted), class_path(self.home), self.security)
+
+    def kafka(self, user: str = ADMIN) -> dict[str, Any]:
+        """librdkafka's settings of a client; of this user where the cluster is secured."""
+        return {"bootstrap.servers": self.bootstrap, **(self.security.client(user) if self.security else {})}
 
     @property
     def bootstrap(self) -> str:

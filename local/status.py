@@ -36,7 +36,7 @@ def look(stack: Stack) -> dict[str, Any]:
     """The status in the form of ``--json``: zeros, None and empty where a part is down."""
     stream = Stream.from_toml(stack.stream)
     kafka_up = any(stack.alive(b.name) for b in stack.brokers())
-    found = offsets(stack.bootstrap, stream.topic.name) if kafka_up else Offsets({}, {})
+    found = offsets(stack.kafka(), stream.topic.name) if kafka_up else Offsets({}, {})
     lake = Lake(aws_stand_in.client(stack, "s3"), stack.bucket) if stack.alive(AWS) else None
     return {
         "parts": [_part(stack, name, address) for name, address in stack.addresses().items()],
@@ -104,11 +104,11 @@ def _figures(status: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def offsets(bootstrap: str, topic: str, seconds: float = 5) -> Offsets:
-    """The topic's offsets; empty when nobody answers or there is no such topic."""
+def offsets(kafka: Mapping[str, Any], topic: str, seconds: float = 5) -> Offsets:
+    """The topic's offsets, asked with these settings of librdkafka; empty when nobody answers or there is no such topic."""
     from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-    config = {"bootstrap.servers": bootstrap, "group.id": "ticklake-status", "log_level": 0}
+    config: dict[str, Any] = {**kafka, "group.id": "ticklake-status", "log_level": 0}
     consumer = Consumer(config)
     try:
         partitions = consumer.list_topics(topic, timeout=seconds).topics[topic].partitions

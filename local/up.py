@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import psutil
 
 from local import airflow, aws_stand_in
+from local.kafka_security import grant
 from local.lake import Counted, Sealed, counted, sealed
 from local.lock import one_at_a_time
 from local.login import USER
@@ -29,12 +30,13 @@ _PATIENCE = 420.0  # seconds for the first minutes to be counted
 _QUIET = 15.0  # seconds after which the counts are said again though nothing rose
 
 
-def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None) -> int:
+def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None, secure: bool = False) -> int:
     """Start what does not run, wait until minutes are sealed and counted, leave it running. Returns the exit code."""
     try:
         with one_at_a_time(stack.home.folder, "starting the parts"):
             airflow.require_login(stack, login)
             stack.check_ports(brokers)
+            stack.claim_cluster(brokers, secure)
             parts = start_all(stack, brokers)
         if wait:
             watch(stack, parts)
@@ -78,7 +80,7 @@ def watch(stack: Stack, parts: Sequence[Part]) -> None:
                 raise part.dead()
         now = (sealed(lake, stack, stream.table.name), counted(lake, stream.table.name))
         if now != before or time.monotonic() - said > _QUIET:
-            produced = offsets(stack.bootstrap, stream.topic.name).records
+            produced = offsets(stack.kafka(), stream.topic.name).records
             say(counts_line(produced, *now))
             before, said = now, time.monotonic()
         if is_proven(*now):
@@ -110,7 +112,10 @@ def _start_kafka(stack: Stack, brokers: int | None) -> list[Part]:
     with doing("starting Kafka"):
         parts = cluster.start(stack.parts)
         cluster.wait(parts)
-    say(f"Kafka is up: {len(parts)} broker{'s' * (len(parts) > 1)} at {cluster.bootstrap}")
+        if cluster.security:
+            grant(cluster.client(), Stream.from_toml(stack.stream))
+    kind = ", TLS and passwords" * bool(cluster.security)
+    say(f"Kafka is up: {len(parts)} broker{'s' * (len(parts) > 1)} at {cluster.bootstrap}{kind}")
     return parts
 
 

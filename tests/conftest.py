@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 from hypothesis import HealthCheck, settings
 
 from tests.aws_stand_in import running_aws
 from tests.kafka_broker import running_kafka
+from tests.secured_kafka import SecuredKafka, running_secured_kafka
 
 # Time is not what these tests are about: on a busy machine the first look at Unicode's tables alone takes seconds, and
 # Hypothesis would fail whichever test comes first. In CI the examples are the same in every run.
@@ -26,6 +28,22 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``127.0.0.1:port`` of one real Kafka broker, shared by all tests: use topics of your own."""
     with running_kafka(tmp_path_factory.mktemp("kafka")) as bootstrap:
         yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """One broker with TLS, users and rights, shared by all tests."""
+    with running_secured_kafka(tmp_path_factory.mktemp("secured")) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="session")
+def secured_topic(secured_kafka: SecuredKafka) -> str:
+    """The topic that the actors of the secured broker have their rights on; made by who may."""
+    name = secured_kafka.stream.topic.name
+    admin = AdminClient(secured_kafka.client("health"))
+    admin.create_topics([NewTopic(name, 2, 1, config={"message.timestamp.type": "LogAppendTime"})])[name].result(20)
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,17 @@ def running_kafka(folder: Path, brokers: int = 1) -> Iterator[str]:
     ports = free_ports(2 * brokers)
     nodes = [Broker(n + 1, ports[2 * n], ports[2 * n + 1]) for n in range(brokers)]
     cluster = Cluster(folder / "kafka", tuple(nodes), class_path(Home.from_env()))
+    with running(cluster, folder):
+        yield cluster.bootstrap
+
+
+@contextmanager
+def running(cluster: Cluster, folder: Path) -> Iterator[None]:
+    """The cluster is up; its logs lie in ``folder/logs``."""
     parts = Parts(folder / "run", folder / "logs")
     try:
         cluster.wait(cluster.start(parts))
-        yield cluster.bootstrap
+        yield
     finally:
         stop(parts.all(), grace=5)
 

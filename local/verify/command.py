@@ -30,7 +30,7 @@ def run(stack: Stack, first: str | None, last: str | None, as_json: bool) -> int
         if not stack.alive(part):
             raise PartError(f"{part} does not run.", "Start the stack: ./ticklake up")
     stream = Stream.from_toml(stack.stream)
-    kafka = {"bootstrap.servers": stack.bootstrap, "log_level": 0}
+    kafka = {**stack.kafka(), "log_level": 0}
     source = Source(kafka, stream.topic.name, client(stack, "s3"), stack.bucket, stream.table.name)
     verdict, compared = verify(source, oldest, newest, _teller())
     athena = client(stack, "athena")

@@ -170,11 +170,11 @@ def test_counts_rise_by_themselves_and_athena_counts_what_was_sealed(run: Run) -
 
     wait_for(proven, 420)
     first = run.counts()
-    print(counts_line(offsets(run.stack.bootstrap, TABLE).records, *first))
+    print(counts_line(offsets(run.stack.kafka(), TABLE).records, *first))
     wait_for(lambda: run.counts()[1].records > first[1].records, 180)
     run.measure()
     landed, athena = run.counts()
-    print(counts_line(offsets(run.stack.bootstrap, TABLE).records, landed, athena))
+    print(counts_line(offsets(run.stack.kafka(), TABLE).records, landed, athena))
     print(f"{run.executor}: at most {run.peak_mebibytes:.0f} MiB seen in all containers together")
     query = f"SELECT COUNT(*), COUNT(DISTINCT (kafka_partition, kafka_offset)) FROM {TABLE}"
     _, rows = answer(aws_stand_in.client(run.stack, "athena"), run.stack, query)

@@ -1,4 +1,5 @@
-"""The README's commands on a stack of their own: ticks in, minutes sealed, crawled, counted; every offset found once in S3.
+"""The README's commands on a stack of their own, Kafka secured: ticks in, minutes sealed, crawled, counted; every offset found
+once in S3.
 
 It takes some minutes, so the tests share one stack; it has a folder and ports of its own and is gone afterwards.
 """
@@ -10,15 +11,19 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
 import psutil
 import pytest
 import requests
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from local.home import PROJECT, Home
+from local.kafka_security import Security
+from local.stack import Stack
 from tests.kafka_broker import free_ports
 from tests.status_form import check_form
 from ticklake.core.keys import ObjectKey, manifest_key, reconciled_key
@@ -29,15 +34,21 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Runs ``./ticklake …`` on the test's own stack; its tools are those that are installed already."""
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The test's own; its tools are those that are installed already."""
     # Below the ports that the system gives to outgoing connections: those come and go on their own.
     base = 20_000 + free_ports(1)[0] % 120 * 100
+    return Stack(Home(tmp_path_factory.mktemp("stack"), Home.from_env().tools, base))
+
+
+@pytest.fixture(scope="module")
+def run(stack: Stack) -> Iterator[Run]:
+    """Runs ``./ticklake …`` on the test's own stack."""
     env = {
         **os.environ,
-        "TICKLAKE_HOME": str(tmp_path_factory.mktemp("stack")),
-        "TICKLAKE_TOOLS": str(Home.from_env().tools),
-        "TICKLAKE_PORT_BASE": str(base),
+        "TICKLAKE_HOME": str(stack.home.folder),
+        "TICKLAKE_TOOLS": str(stack.home.tools),
+        "TICKLAKE_PORT_BASE": str(stack.home.port_base),
     }
 
     def ticklake(*words: str, seconds: float = 300, **more: str) -> subprocess.CompletedProcess[str]:
@@ -54,7 +65,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 @pytest.fixture(scope="module")
 def output(run: Run) -> str:
     """What the stack said while it came up and its first minutes were proven."""
-    up = run("up", seconds=900)
+    up = run("up", "--secure", seconds=900)
     assert up.returncode == 0, up.stdout + up.stderr
     return up.stdout
 
@@ -142,7 +153,9 @@ def test_redrive_writes_to_three_brokers_in_a_transaction_and_says_that_there_wa
     assert "No rejected records." in done.stderr
 
 
-def test_every_sealed_offset_lies_in_s3_exactly_once_with_its_value_unchanged(run: Run, output: str) -> None:
+def test_every_sealed_offset_lies_in_s3_exactly_once_with_its_value_unchanged(
+    run: Run, stack: Stack, output: str
+) -> None:
     now = status(run)
     s3, bucket = s3_client(now), now["aws"]["bucket"]
 
@@ -166,7 +179,7 @@ def test_every_sealed_offset_lies_in_s3_exactly_once_with_its_value_unchanged(ru
         assert [(s["partition"], s["end"]) for s in earlier["slices"]] == [
             (s["partition"], s["start"]) for s in later["slices"]
         ]
-    produced = read_topic(now["kafka"]["bootstrap"], now["kafka"]["topic"], begins, ends)
+    produced = read_topic(stack.kafka(), now["kafka"]["topic"], begins, ends)
     assert {place: row for place, row in landed.items() if place[1] < ends[place[0]]} == produced
     assert len(produced) == sum(m["records"] for m in manifests) > 0
 
@@ -179,10 +192,10 @@ def s3_client(now: dict[str, Any]) -> Any:
 
 
 def read_topic(
-    bootstrap: str, topic: str, begins: dict[int, int], ends: dict[int, int]
+    kafka: dict[str, Any], topic: str, begins: dict[int, int], ends: dict[int, int]
 ) -> dict[tuple[int, int], dict[str, Any]]:
     """The topic's records between two sets of offsets, read by a plain consumer."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False})
+    consumer = Consumer({**kafka, "group.id": "test", "enable.auto.commit": False})
     found: dict[tuple[int, int], dict[str, Any]] = {}
     for partition, end in ends.items():
         consumer.assign([TopicPartition(topic, partition, begins[partition])])
@@ -319,6 +332,45 @@ def test_verify_finds_kafka_s3_and_athena_agreed_after_all_of_this(run: Run, cra
     verdict = json.loads(run("verify", "--json").stdout)
     assert verdict["rows"] == verdict["athena"]["count"] == verdict["athena"]["distinct"] > 0
     assert [verdict[name] for name in ("missing", "twice", "altered", "unknown", "misplaced", "lost")] == [0] * 6
+
+
+def test_kafka_takes_nobody_without_a_password_and_a_stage_only_for_its_own(
+    run: Run, stack: Stack, output: str
+) -> None:
+    plain = run("kafka", "topics", "--list", "--bootstrap-server", stack.bootstrap, "--command-config", os.devnull)
+    assert plain.returncode != 0
+    assert "stock_ticks" not in plain.stdout
+    assert run("kafka", "topics", "--list").stdout.split() == [
+        "__consumer_offsets",
+        "__transaction_state",
+        "stock_ticks",
+    ]
+    reader = AdminClient({**stack.kafka("landing"), "log_level": 0})
+    with pytest.raises(KafkaException, match="TOPIC_AUTHORIZATION_FAILED"):
+        reader.delete_topics(["stock_ticks"])["stock_ticks"].result(20)
+
+
+def test_no_secret_of_kafka_is_in_any_log_of_the_run(run: Run, stack: Stack, crash: dict[str, Any]) -> None:
+    """Of the parts, of every task, and in Airflow's database; files that hold them are for their owner alone."""
+    security = stack.security
+    assert isinstance(security, Security)
+    passwords = security.passwords()
+    assert len(passwords) == 6
+    folder = stack.home.folder
+    logs = [file for part in ("logs", "airflow") for file in (folder / part).rglob("*") if file.is_file()]
+    assert any("dag_id=kafka_to_s3" in str(file) for file in logs)
+    assert {"kafka-1.log", "airflow-scheduler.log"} <= {file.name for file in logs}
+    assert {file: user for file in logs for user in holders(file, passwords)} == {}
+    kafka = [file for file in (folder / "kafka").rglob("*") if file.is_file()]
+    holding = [file for file in kafka if holders(file, passwords)]
+    assert holding
+    assert [file for file in holding if file.stat().st_mode & 0o077] == []
+
+
+def holders(file: Path, passwords: dict[str, str]) -> list[str]:
+    """Whose passwords are in a file."""
+    content = file.read_bytes()
+    return [user for user, password in passwords.items() if password.encode() in content]
 
 
 def test_down_leaves_nothing_running(run: Run, output: str) -> None:

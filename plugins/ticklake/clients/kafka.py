@@ -1,7 +1,6 @@
 """Reading a topic by offsets: what the log holds, what a slice holds. No consumer group is needed to be right.
 
-The consumer is made by the caller (Airflow's Kafka hook, or ``confluent_kafka.Consumer``) with ``READER_CONFIG`` over the
-connection's own settings.
+The consumer is made by the caller: Airflow's Kafka hook makes a ``RecordConsumer``.
 """
 
 from __future__ import annotations
@@ -9,15 +8,18 @@ from __future__ import annotations
 import logging
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as Code
 
+from ticklake.clients.kafka_errors import ErrorLog
+from ticklake.clients.kafka_tokens import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.records import Batch
+from ticklake.core.settings import KAFKA_CONNECTION
 from ticklake.core.slices import Slice
 
 log = logging.getLogger(__name__)
@@ -39,17 +41,36 @@ READER_CONFIG: dict[str, Any] = {
 }
 
 _CALL_SECONDS = 20.0
+# The first answer is asked for in shorter steps: between them is seen whether brokers refuse this client for good.
+_FIRST_SECONDS = (2.0, 2.0, 16.0)
 _STALL_SECONDS = 60.0
 _BATCH = 500
 _ELECTING = {Code.NOT_LEADER_FOR_PARTITION, Code.LEADER_NOT_AVAILABLE}
 _LATEST, _EARLIEST = -1, -2  # the protocol's special timestamps of ListOffsets
 
 
+class RecordConsumer(Consumer):
+    """A consumer with ``READER_CONFIG`` over the connection's own settings.
+
+    Args:
+        connection: settings of librdkafka, as in the Airflow connection's extra.
+        group: name of the consumer group.
+        name: of the Airflow connection.
+    """
+
+    def __init__(self, connection: Mapping[str, Any], group: str, name: str = KAFKA_CONNECTION) -> None:
+        self.errors = ErrorLog(connection, name)
+        # What matters of librdkafka's log comes by the callback, too, and can be said once there.
+        own: dict[str, Any] = {"group.id": group, "log_level": 0, "error_cb": self.errors}
+        with self.errors.opening():
+            super().__init__({**with_tokens(connection, self.errors.token_failed), **READER_CONFIG, **own})
+
+
 class TopicReader:
     """One topic, read by offsets.
 
     Args:
-        consumer: a Consumer with ``READER_CONFIG`` and a ``group.id``; closed by ``close``.
+        consumer: a RecordConsumer, or a Consumer with ``READER_CONFIG`` and a ``group.id``; closed by ``close``.
         topic: its name.
 
     Raises (every method): KafkaError, when Kafka refuses or does not answer within 20 s (60 s without a record while reading).
@@ -57,11 +78,14 @@ class TopicReader:
 
     def __init__(self, consumer: Consumer, topic: str) -> None:
         self._consumer = consumer
+        self._errors = consumer.errors if isinstance(consumer, RecordConsumer) else ErrorLog()
         self.topic = topic
-        metadata = self._ask("describe", lambda: consumer.list_topics(topic, timeout=_CALL_SECONDS))
+        metadata = self._ask("describe", self._first_answer)
         error = metadata.topics[topic].error
         if error is not None:
-            raise KafkaError(f"Kafka does not know topic {topic}: {error.str()}.", "The DAG broker_health creates it.")
+            raise self._errors.explain(
+                f"Kafka does not know topic {topic}", "The DAG broker_health creates it.", Code(error.code())
+            )
         self.cluster_id: str = metadata.cluster_id
         self.partitions: tuple[int, ...] = tuple(sorted(metadata.topics[topic].partitions))
 
@@ -91,6 +115,8 @@ class TopicReader:
             batch = self._consume()
             if batch:
                 last_news = time.monotonic()
+            elif self._errors.refused:
+                raise self._errors.explain(f"Kafka did not read {self.topic} on")
             elif time.monotonic() - last_news > _STALL_SECONDS:
                 raise self._stalled(ends)
             yield from self._sort(batch, ends)
@@ -101,9 +127,8 @@ class TopicReader:
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as e:
-            log.warning(
-                "The group's offsets were not committed (lag in Kafka's tools will be off): %s", e.args[0].str()
-            )
+            problem = "The group's offsets were not committed (lag in Kafka's tools will be off)"
+            log.warning("%s", self._errors.explain(problem, error=e.args[0]))
 
     def close(self) -> None:
         """Leave the cluster."""
@@ -160,7 +185,7 @@ class TopicReader:
         if error.retriable():
             log.info("Kafka at %s: %s; waiting", place, error.str())
             return False
-        raise KafkaError(f"Kafka at {place}: {error.str()}.")
+        raise self._errors.explain(f"Kafka at {place}", error=error)
 
     def _stalled(self, ends: dict[int, int]) -> KafkaError:
         where = self._consumer.position([TopicPartition(self.topic, p) for p in ends])
@@ -175,9 +200,8 @@ class TopicReader:
         answers = self._ask("tell the offsets of", lambda: self._with_leaders(wanted))
         for answer in answers:
             if answer.error is not None:
-                raise KafkaError(
-                    f"Kafka did not tell offsets of {self.topic} {answer.partition}: {answer.error.str()}."
-                )
+                problem = f"Kafka did not tell offsets of {self.topic} {answer.partition}"
+                raise self._errors.explain(problem, error=answer.error)
         return {answer.partition: answer.offset for answer in answers}
 
     def _with_leaders(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
@@ -191,13 +215,25 @@ class TopicReader:
                     raise
                 time.sleep(0.2)
 
+    def _first_answer(self) -> Any:
+        for seconds in _FIRST_SECONDS:
+            try:
+                return self._consumer.list_topics(self.topic, timeout=seconds)
+            except KafkaException as e:
+                self._consumer.poll(0)  # runs the error callback
+                if self._errors.refused or seconds == _FIRST_SECONDS[-1]:
+                    raise
+                log.info("Kafka has not answered yet: %s", e.args[0].str())
+        raise AssertionError("unreachable")
+
     def _ask(self, what: str, call: Any) -> Any:
         try:
             return call()
         except KafkaException as e:
-            raise KafkaError(
-                f"Kafka did not {what} {self.topic}: {e.args[0].str()}.",
-                "Are the brokers of the connection ticklake_kafka up? broker_health tells.",
+            raise self._errors.explain(
+                f"Kafka did not {what} {self.topic}",
+                f"Are the brokers of the connection {self._errors.name} up? broker_health tells.",
+                e.args[0],
             ) from e
 
 

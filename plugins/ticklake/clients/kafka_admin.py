@@ -18,13 +18,15 @@ from confluent_kafka import KafkaError as Code
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from ticklake.clients.kafka_errors import ErrorLog, shared_settings
+from ticklake.clients.kafka_tokens import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.health import ClusterFacts, PartitionFacts, topic_config
-from ticklake.core.settings import Stream, Topic
+from ticklake.core.settings import KAFKA_CONNECTION, Stream, Topic
 
 # A cluster that is down is told within _CONNECT_SECONDS, one that is half dead within about twice that.
 _CONNECT_SECONDS = 8.0
 _ANSWER_SECONDS = 5.0
+_STEP_SECONDS = 0.5
 _EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # sixteen zero bytes in base64
 _NO_ANSWER = {Code._TIMED_OUT, Code._TIMED_OUT_QUEUE, Code._TRANSPORT, Code.REQUEST_TIMED_OUT, Code.NOT_CONTROLLER}
@@ -35,16 +37,19 @@ class KafkaAdmin:
 
     Args:
         connection: settings of librdkafka, as in the Airflow connection's extra.
+        name: of the Airflow connection.
 
     Raises (every method): KafkaError, when no broker answers in time or Kafka refuses.
     """
 
-    def __init__(self, connection: Mapping[str, Any]) -> None:
+    def __init__(self, connection: Mapping[str, Any], name: str = KAFKA_CONNECTION) -> None:
         self._where = str(connection.get("bootstrap.servers"))
-        self._errors = ErrorLog()
+        self._errors = ErrorLog(connection, name)
+        shared = with_tokens(shared_settings(connection), self._errors.token_failed)
         # What matters of librdkafka's log comes by the callback, too, and can be said once there.
-        self._settings: dict[str, Any] = {**shared_settings(connection), "log_level": 0, "error_cb": self._errors}
-        self._client = AdminClient(self._settings)
+        self._settings: dict[str, Any] = {**shared, "log_level": 0, "error_cb": self._errors}
+        with self._errors.opening():
+            self._client = AdminClient(self._settings)
 
     def look(self, stream: Stream) -> ClusterFacts:
         """Create the topic if it is missing, then read everything that its health depends on. Blocks up to about 20 s."""
@@ -84,7 +89,8 @@ class KafkaAdmin:
                 return None
             # Any other answer is one from the controller. "Exists" is what is wanted: of the question, or of a twin's topic.
             if error.code() != Code.TOPIC_ALREADY_EXISTS and not only_ask:
-                raise KafkaError(f"Kafka at {self._where} did not create topic {topic.name}: {error.str()}.") from e
+                problem = f"Kafka at {self._where} did not create topic {topic.name}"
+                raise self._errors.explain(problem, error=error) from e
         return time.monotonic() - start
 
     def _partitions(self, topic: str) -> tuple[PartitionFacts, ...]:
@@ -138,7 +144,10 @@ class KafkaAdmin:
         try:
             found = consumer.committed(places, timeout=_ANSWER_SECONDS)
         except KafkaException as e:
-            unread.append(f"offsets of group {group}: {_words(e)}")
+            # Without the right the answer only never comes: the reason is among the consumer's messages.
+            told = consumer.poll(0)
+            reason = told.error() if told else None
+            unread.append(f"offsets of group {group}: {reason.str() if reason else _words(e)}")
             return {}
         finally:
             consumer.close()
@@ -158,16 +167,21 @@ class KafkaAdmin:
             return None
 
     def _answer(self, future: Future[Any], what: str) -> Any:
-        try:
-            return future.result(_CONNECT_SECONDS + 1)
-        except (KafkaException, TimeoutError) as e:
-            raise self._failed(what, e) from e
+        deadline = time.monotonic() + _CONNECT_SECONDS + 1
+        while True:
+            try:
+                return future.result(_STEP_SECONDS)
+            except (KafkaException, TimeoutError) as e:
+                self._client.poll(0)  # runs the error callback: the answer alone only says "timed out"
+                # The request itself is not given up before its time, even where brokers refuse us for good.
+                if future.done() or self._errors.refused or time.monotonic() > deadline:
+                    raise self._failed(what, e) from e
 
     def _failed(self, what: str, e: Exception) -> KafkaError:
-        self._client.poll(0)  # runs the error callback: the answer alone only says "timed out"
-        return KafkaError(
-            f"Kafka at {self._where} did not {what}: {_words(e)}{self._errors.because()}.",
+        return self._errors.explain(
+            f"Kafka at {self._where} did not {what}",
             "Are the brokers up, and does the connection name their addresses?",
+            e.args[0] if isinstance(e, KafkaException) else None,
         )
 
 

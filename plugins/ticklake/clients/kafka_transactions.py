@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,13 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from ticklake.clients.kafka_errors import ErrorLog, shared_settings
 from ticklake.clients.kafka_producer import PRODUCER_CONFIG
+from ticklake.clients.kafka_tokens import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.records import Headers
+from ticklake.core.settings import KAFKA_CONNECTION
 
 _CALL_SECONDS = 60.0
+_STEP_SECONDS = 2.0
 _ANSWER_SECONDS = 20.0
 _FENCED = {Code._FENCED, Code.INVALID_PRODUCER_EPOCH, Code.PRODUCER_FENCED, Code.INVALID_PRODUCER_ID_MAPPING}
 
@@ -39,13 +43,14 @@ class TransactionalProducer:
     Args:
         connection: settings of librdkafka, as in the Airflow connection's extra.
         transactional_id: names the work that only one may do at a time.
+        name: of the Airflow connection.
 
     Raises (every method): KafkaError; after one the producer is of no more use.
     """
 
-    def __init__(self, connection: Mapping[str, Any], transactional_id: str) -> None:
+    def __init__(self, connection: Mapping[str, Any], transactional_id: str, name: str = KAFKA_CONNECTION) -> None:
         self._id = transactional_id
-        self._errors = ErrorLog()
+        self._errors = ErrorLog(connection, name)
         own: dict[str, Any] = {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": 300_000,
@@ -53,11 +58,12 @@ class TransactionalProducer:
             "message.max.bytes": 1_000_000_000,
             "error_cb": self._errors,
         }
-        shared = shared_settings(connection)
-        self._client = Producer({**shared, **PRODUCER_CONFIG, **own})
+        shared = with_tokens(shared_settings(connection), self._errors.token_failed)
+        with self._errors.opening():
+            self._client = Producer({**shared, **PRODUCER_CONFIG, **own})
         asking: dict[str, Any] = {**shared, "log_level": 0, "error_cb": self._errors}
         self._admin = AdminClient(asking)
-        self._ask("begin to write", lambda: self._client.init_transactions(_CALL_SECONDS))
+        self._ask("begin to write", self._begin)
 
     def send(self, topic: str, records: Iterable[Outgoing]) -> None:
         """Write all records in one transaction."""
@@ -79,6 +85,17 @@ class TransactionalProducer:
         answer = self._admin.list_offsets({place: latest}, request_timeout=_ANSWER_SECONDS)[place]
         self._ask(f"tell the end of {topic} {partition}", lambda: found.append(answer.result().offset))
         return found[0]
+
+    def _begin(self) -> None:
+        """Ask to be the producer of this id, in short steps: between them is seen whether brokers refuse us for good."""
+        deadline = time.monotonic() + _CALL_SECONDS
+        while True:
+            try:
+                return self._client.init_transactions(_STEP_SECONDS)
+            except KafkaException as e:
+                self._client.poll(0)  # runs the error callback
+                if not e.args[0].retriable() or self._errors.refused or time.monotonic() > deadline:
+                    raise
 
     def _produce(self, topic: str, record: Outgoing) -> None:
         what = f"take a record for {topic} {record.partition}"
@@ -114,7 +131,8 @@ class TransactionalProducer:
                 f"Another run took over as producer {self._id!r}.",
                 "Let it end; what it did not send, the next run sends.",
             )
-        return KafkaError(
-            f"Kafka did not {what} as producer {self._id!r}: {error.str()}{self._errors.because()}.",
+        return self._errors.explain(
+            f"Kafka did not {what} as producer {self._id!r}",
             "Nothing of it is visible to readers of committed records. broker_health says how the cluster is.",
+            error,
         )

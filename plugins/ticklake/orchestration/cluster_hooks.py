@@ -22,7 +22,7 @@ class ClusterHook(KafkaAdminClientHook):
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
         with settings_of(self.kafka_config_id):
-            return KafkaAdmin(config)
+            return KafkaAdmin(config, self.kafka_config_id)
 
 
 class RecordProducerHook(KafkaProducerHook):
@@ -30,7 +30,7 @@ class RecordProducerHook(KafkaProducerHook):
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
         with settings_of(self.kafka_config_id):
-            return RecordProducer(config)
+            return RecordProducer(config, self.kafka_config_id)
 
 
 class TransactionalProducerHook(KafkaProducerHook):
@@ -42,4 +42,4 @@ class TransactionalProducerHook(KafkaProducerHook):
 
     def _get_client(self, config: Mapping[str, Any]) -> Any:
         with settings_of(self.kafka_config_id):
-            return TransactionalProducer(config, self._transactional_id)
+            return TransactionalProducer(config, self._transactional_id, self.kafka_config_id)

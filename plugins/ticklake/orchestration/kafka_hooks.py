@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
 
-from ticklake.clients.kafka import READER_CONFIG
+from ticklake.clients.kafka import RecordConsumer
 from ticklake.clients.kafka_settings import settings_of
 from ticklake.core.settings import Stream
 
@@ -16,8 +16,8 @@ class ReaderHook(KafkaConsumerHook):
 
     def __init__(self, connection: str, stream: Stream) -> None:
         super().__init__([stream.topic.name], kafka_config_id=connection)
-        self._overlay = {**READER_CONFIG, "group.id": stream.landing.group}
+        self._group = stream.landing.group
 
     def _get_client(self, config: dict[str, Any]) -> Any:
         with settings_of(self.kafka_config_id):
-            return super()._get_client({**config, **self._overlay})
+            return RecordConsumer(config, self._group, self.kafka_config_id)

@@ -1,0 +1,86 @@
+"""Tokens of Amazon MSK's IAM, for connections that come with sasl.mechanism OAUTHBEARER.
+
+Airflow's Kafka provider knows MSK by its bootstrap servers and signs tokens as whoever the worker is. A connection that names a
+role, ``"sasl.oauthbearer.config": "role_arn=arn:aws:iam::…:role/…"``, comes as that role: each stage with no more than its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from botocore.credentials import CredentialProvider, Credentials
+
+from ticklake.core.errors import SettingsError
+
+_REGION = re.compile(r"\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.amazonaws\.com", re.IGNORECASE)
+_ROLE = re.compile(r"role_arn=(arn:aws[a-z-]*:iam::\d{12}:role/\S+)")
+_SESSION = "ticklake"
+Token = tuple[str, float]
+
+
+def with_tokens(connection: Mapping[str, Any], failed: Callable[[Exception], None]) -> dict[str, Any]:
+    """The connection's settings, with an ``oauth_cb`` for the role that it names, and none that raises.
+
+    Args:
+        connection: settings of librdkafka.
+        failed: is told why there is no token.
+
+    Raises:
+        SettingsError: a role is named, but not as it should be, or no region can be read from ``bootstrap.servers``.
+    """
+    settings = dict(connection)
+    named = settings.get("sasl.oauthbearer.config")
+    made = settings.get("oauth_cb")
+    if named and "role_arn" in named:
+        made = partial(token_as, *_region_and_role(str(settings.get("bootstrap.servers")), named))
+    if callable(made):
+        settings["oauth_cb"] = partial(_token_or_none, made, failed)
+    return settings
+
+
+def token_as(region: str, role: str, _config: str = "") -> Token:
+    """A token for MSK as this role, and until when it is good, in seconds since the epoch. Raises botocore's errors."""
+    from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
+
+    token, expires_ms = MSKAuthTokenProvider.generate_auth_token_from_credentials_provider(region, _Role(region, role))
+    return token, expires_ms / 1000
+
+
+class _Role(CredentialProvider):  # type: ignore[misc]
+    """Credentials of an assumed role, from its region's own STS: the signer's would need a region in the environment."""
+
+    def __init__(self, region: str, role: str) -> None:
+        super().__init__()
+        self._region = region
+        self._role = role
+
+    def load(self) -> Credentials:
+        import boto3
+
+        sts = boto3.client("sts", region_name=self._region)
+        found = sts.assume_role(RoleArn=self._role, RoleSessionName=_SESSION)["Credentials"]
+        return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+
+
+def _region_and_role(servers: str, named: str) -> tuple[str, str]:
+    region, role = _REGION.search(servers), _ROLE.fullmatch(named.strip())
+    if not role:
+        raise SettingsError(
+            f"sasl.oauthbearer.config = {named!r} names no role.",
+            "It is role_arn=arn:aws:iam::123456789012:role/landing.",
+        )
+    if not region:
+        raise SettingsError(f"bootstrap.servers = {servers!r} names no AWS region.", "Take them as MSK gives them.")
+    return region[1].lower(), role[1]
+
+
+def _token_or_none(made: Callable[[str], Token], failed: Callable[[Exception], None], config: str) -> Token:
+    """A token; an empty one, which librdkafka refuses, where there is none: an error may not cross into it."""
+    try:
+        return made(config)
+    except Exception as e:
+        failed(e)
+        return "", 0.0
