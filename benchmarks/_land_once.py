@@ -16,7 +16,8 @@ from benchmarks._common import Run, measured
 
 
 def run(**settings: Any) -> tuple[Run, dict[str, Any]]:
-    """Land a minute in a child process: ``bootstrap``, ``endpoint``, ``bucket``, ``topic``, ``minute`` (key), ``times``.
+    """Land a minute in a child process: ``bootstrap``, ``endpoint``, ``bucket``, ``topic``, ``minute`` (key),
+    ``times``, ``batch`` (records taken from librdkafka at once).
 
     Returns the run (CPU and memory of the whole process) and what it printed.
     """
@@ -32,6 +33,7 @@ def main() -> None:
     from confluent_kafka import Consumer
 
     from local.stack import AWS_LOGIN
+    from ticklake.clients import kafka
     from ticklake.clients.kafka import READER_CONFIG, TopicReader
     from ticklake.clients.kafka_admin import KafkaAdmin
     from ticklake.clients.s3 import Lake
@@ -42,6 +44,8 @@ def main() -> None:
     from ticklake.stages.landing import Landing
 
     asked = json.loads(sys.argv[1])
+    if "batch" in asked:
+        kafka._BATCH = asked["batch"]
     topic = asked["topic"]
     stream = Stream(Topic(topic, 1, 1, 1, 168), Table("ticks", "Index"), LandingSettings(f"g-{topic}", 64, 168, 1440))
     client = boto3.client(

@@ -51,6 +51,12 @@ def main() -> None:
             past_minute(minutes + 10),
         )
         fill_minutes(running.bootstrap, topic, PARTITIONS, first, minutes + 1, ticks((minutes + 1) * RECORDS))
+        lengths = [n for n in (1, 10, 100, 1000) if n < minutes]
+        report.compare(
+            "how it grows with the outage",
+            {f"{n:,} minutes": lambda n=n: catch_up(running, topic, first, n) for n in lengths},  # type: ignore[misc]
+            unit="minutes",
+        )
         report.compare(
             f"{minutes:,} minutes of {RECORDS} records",
             {

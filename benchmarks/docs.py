@@ -32,10 +32,11 @@ _GOALS = (
     ("land", "what else", "quixstreams", "inverse", 12, "at least", "times quixstreams' S3FileSink"),
     ("land", "what else", "tutorial", "inverse", 1000, "at least", "times the tutorials' loop"),
     ("land_memory", "", "", "peak_mib", 300, "at most", "MiB at the most, of all sizes and numbers of partitions"),
-    ("catch_up", "", "one run", "seconds", 60, "at most", "s for 1,440 minutes of 60 records"),
+    ("catch_up", "1,440", "one run", "seconds", 60, "at most", "s for 1,440 minutes of 60 records"),
     ("reseal", "", "again", "seconds", 0.1, "at most", "s for a sealed minute"),
     ("produce", "", "", "ratio", 1.2, "at least", "of ProducerPerformance's rate"),
     ("reconcile", "", "", "seconds", 60, "at most", "s for a day of 1,440 minutes"),
+    ("airflow_cost", "a minute", "all DAGs", "cpu_ratio", 3, "at most", "times the CPU of an Airflow without a DAG"),
     ("dag_parse", "", "", "ms_above", 100, "at most", "CPU-ms for each DAG file above the import of airflow.sdk"),
     ("freshness", "sealed", "", "seconds", 4, "at most", "s from a minute's end to its seal (median)"),
     ("freshness", "counted", "", "seconds", 15, "at most", "s from a minute's end to its count in Athena (median)"),
@@ -139,10 +140,7 @@ def _pictures(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for table in result["tables"]:
         rows = table.get("contenders", {})
         known = {name: row for name, row in rows.items() if row.get("per_second")}
-        if result["benchmark"] in {"land", "produce"}:
-            rates = {name: row["per_second"] for name, row in known.items()}
-            yield f"{table['title']}, {table['unit']}/s", _charts.bars(rates, f"{table['unit']} a second")
-        if result["benchmark"] == "growth":
+        if result["benchmark"] in {"land", "produce", "growth", "catch_up"} and known:
             rates = {name: row["per_second"] for name, row in known.items()}
             yield f"{table['title']}, {table['unit']}/s", _charts.bars(rates, f"{table['unit']} a second")
     if result["benchmark"] == "land_memory":

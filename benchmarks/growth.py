@@ -1,8 +1,8 @@
-"""What must not grow: the cost of a minute with 1 to 10,000 manifests in the bucket; and records of 100 B to 100 kB.
+"""What must not grow: a minute after 1 to 10,000 manifests in the bucket; records of 100 B to 100 kB; batches of 20 to 20,000.
 
 Manifests: an empty minute is landed and its stage timed; the reference is a bucket with one manifest. They lie as real ones do,
 a minute each, backwards from the minute before. Records: the same 100 MB a minute in records of each size, so the ratio is
-of bytes, the reference are records of 100 B.
+of bytes, the reference are records of 100 B. Batches: so many records are taken from librdkafka at once; ours is 500.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ticklake.core.minute import Minute
 
 MANIFESTS = (1, 100, 10_000)
 SIZES = (100, 1_000, 10_000, 100_000)
+BATCHES = (20, 100, 500, 2_000, 20_000)
 PARTITIONS = 6
 
 
@@ -50,14 +51,19 @@ def next_minute(running: Parts, topic: str, bucket: str, minute: Minute) -> Run:
     return replace(run, work=1, more={})
 
 
+def landed(running: Parts, topic: str, minute: Minute, **more: int) -> Run:
+    """Land a minute into a bucket of its own."""
+    bucket = running.bucket()
+    told = {"bootstrap": running.bootstrap, "endpoint": running.endpoint, "bucket": bucket, "topic": topic}
+    run, _ = _land_once.run(**told, minute=minute.key, **more)
+    running.empty(bucket)
+    return run
+
+
 def of_size(running: Parts, topic: str, minute: Minute, size: int) -> Run:
     """Land a minute; the work is its bytes."""
-    bucket = running.bucket()
-    run, told = _land_once.run(
-        bootstrap=running.bootstrap, endpoint=running.endpoint, bucket=bucket, topic=topic, minute=minute.key
-    )
-    running.empty(bucket)
-    return replace(run, work=told["records"] * size / 1e6, more={"records_per_second": told["records"] / run.seconds})
+    run = landed(running, topic, minute)
+    return replace(run, work=run.work * size / 1e6, more={"records_per_second": run.work / run.seconds})
 
 
 def main() -> None:
@@ -65,7 +71,8 @@ def main() -> None:
     options = parse(__doc__)
     total = 5_000_000 if options.quick else 100_000_000
     history = MANIFESTS[:2] if options.quick else MANIFESTS
-    report = Report("growth", __doc__, options, manifests=history, sizes=SIZES, bytes=total, partitions=PARTITIONS)
+    settings = {"manifests": history, "sizes": SIZES, "batches": BATCHES, "bytes": total, "partitions": PARTITIONS}
+    report = Report("growth", __doc__, options, **settings)
     with parts() as running:
         empty, minute = running.topic(PARTITIONS), past_minute()
         buckets = {n: with_history(running, empty, minute, n)[0] for n in history}
@@ -84,6 +91,11 @@ def main() -> None:
             for size in SIZES
         }
         report.compare(f"{total / 1e6:,.0f} MB in records of", contenders, unit="MB")
+        contenders = {
+            f"{batch:,} records": lambda batch=batch: landed(running, topics[SIZES[0]], minute, batch=batch)  # type: ignore[misc]
+            for batch in BATCHES
+        }
+        report.compare(f"{total // SIZES[0]:,} records in batches of", contenders)
     report.finish()
 
 

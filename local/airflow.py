@@ -93,9 +93,9 @@ def require_login(stack: Stack, wanted: bool | None) -> None:
         say(f"the login is off: whoever reaches {stack.home.airflow_url} is admin")
 
 
-def start(stack: Stack) -> list[Part]:
-    """Start those of the four that do not run; does not wait."""
-    env = environment(stack)
+def start(stack: Stack, **more: str) -> list[Part]:
+    """Start those of the four that do not run, with more in their environment; does not wait."""
+    env = environment(stack) | more
     return [stack.parts.start(name, command, env, PROJECT) for name, command in _commands().items()]
 
 

@@ -60,6 +60,15 @@ print("\\n" + json.dumps(found))
 """.replace("HEAVY", repr(HEAVY))
 
 
+TASKS = """
+import sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(dag_folder=sys.argv[1])
+assert not bag.import_errors, bag.import_errors
+print("\\n" + " ".join(sorted(f"{t.task_id}{'[]' if t.is_mapped else ''}" for t in bag.dags["kafka_to_s3"].tasks)))
+"""
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An empty Airflow of the test's own, which knows no bucket and no connection."""
@@ -138,3 +147,13 @@ def test_parsing_imports_nothing_heavy(parsed: dict[str, dict[str, Any]], name: 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
 def test_a_dag_file_is_a_table_of_contents(file: Path) -> None:
     assert len(file.read_text().splitlines()) <= 60, f"{file.name}: move what it does to plugins/ticklake"
+
+
+@pytest.mark.parametrize(("wanted", "tasks"), [("1", "land"), ("3", "prepare seal write[]")])
+def test_a_minute_is_landed_by_as_many_tasks_as_the_environment_says(
+    home: dict[str, str], wanted: str, tasks: str
+) -> None:
+    env = {**home, "TICKLAKE_LANDING_TASKS": wanted}
+    command = [sys.executable, "-c", TASKS, str(PROJECT / "dags" / "kafka_to_s3.py")]
+    said = subprocess.run(command, env=env, cwd=home["AIRFLOW_HOME"], check=True, capture_output=True, text=True)
+    assert said.stdout.splitlines()[-1] == tasks

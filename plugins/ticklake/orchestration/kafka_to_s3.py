@@ -7,6 +7,7 @@ partitions, and `seal` seals it: the same keys and bytes, on as many workers as 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,10 @@ from ticklake.orchestration.assets import LANDED_MINUTES
 from ticklake.orchestration.checked import fails_at_once
 from ticklake.orchestration.run_key import minute_of
 
-# Within the tasks: what costs the DAG's parsing tenths of a second to import.
+# Key of what `prepare` leaves for `seal`.
+_CUT = "cut"
+
+# Imported within the tasks: what costs the DAG's parsing tenths of a second.
 
 
 @task(outlets=[LANDED_MINUTES])
@@ -42,12 +46,13 @@ def land(**context: Any) -> dict[str, Any]:
     return _announce(context, landed)
 
 
-@task(outlets=[LANDED_MINUTES], multiple_outputs=True)
+@task(outlets=[LANDED_MINUTES])
 @fails_at_once
-def prepare(**context: Any) -> dict[str, Any]:
-    """Land what is unsealed before the run's minute, and cut the minute into parts. Raises as ``land`` does."""
-    import msgspec
+def prepare(**context: Any) -> list[Any]:
+    """Land what is unsealed before the run's minute; returns the minute's parts, one for each `write`. Raises as ``land``.
 
+    The minute's slices and losses are for `seal`, under a key of their own: Airflow maps over returned lists only.
+    """
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
 
@@ -57,8 +62,9 @@ def prepare(**context: Any) -> dict[str, Any]:
             prepared = stage.prepare(landing, minute, datetime.now(UTC), landing_tasks(), force=_force(context))
         except LostOffsetsError as e:
             raise AirflowFailException(str(e)) from e
-    summary = _announce(context, prepared.landed)
-    return {**summary, **{name: msgspec.to_builtins(getattr(prepared, name)) for name in ("slices", "lost", "parts")}}
+    _announce(context, prepared.landed)
+    context["ti"].xcom_push(_CUT, {name: list(map(asdict, getattr(prepared, name))) for name in ("slices", "lost")})
+    return [list(map(asdict, part)) for part in prepared.parts]
 
 
 @task
@@ -80,7 +86,7 @@ def write(part: list[dict[str, int]], **context: Any) -> dict[str, Any]:
 
 @task(outlets=[LANDED_MINUTES])
 @fails_at_once
-def seal(slices: list[Any], lost: list[Any], written: Any, **context: Any) -> dict[str, Any] | None:
+def seal(cut: dict[str, list[Any]], written: Any, **context: Any) -> dict[str, Any] | None:
     """Seal the run's minute, unless it was sealed before. Raises as ``land`` does."""
     import msgspec
 
@@ -89,14 +95,14 @@ def seal(slices: list[Any], lost: list[Any], written: Any, **context: Any) -> di
     from ticklake.stages import kafka_to_s3 as stage
     from ticklake.stages.minute_writer import Written
 
-    if not slices:
+    if not cut["slices"]:
         return None
-    taken, gone = (msgspec.convert(some, tuple[Slice, ...]) for some in (slices, lost))
-    parts = msgspec.convert(list(written), list[Written])
+    slices, lost = (msgspec.convert(cut[name], tuple[Slice, ...]) for name in ("slices", "lost"))
+    parts = msgspec.convert(written[:], list[Written])
     minute = minute_of(context)
     with open_landing(context) as landing:
         try:
-            landed = stage.seal(landing, minute, taken, gone, parts)
+            landed = stage.seal(landing, minute, slices, lost, parts)
         except LostOffsetsError as e:
             raise AirflowFailException(str(e)) from e
     return _announce(context, landed)
@@ -107,8 +113,8 @@ def landing() -> None:
     if landing_tasks() == 1:
         land()
     else:
-        minute: Any = prepare()
-        seal(minute["slices"], minute["lost"], write.expand(part=minute["parts"]))
+        parts: Any = prepare()
+        seal(parts[_CUT], write.expand(part=parts))
 
 
 def _force(context: Mapping[str, Any]) -> bool:
