@@ -122,15 +122,16 @@ def test_every_client_comes_with_the_token(secured_kafka: SecuredKafka, secured_
 
         return {**token_settings(secured_kafka), "oauth_cb": token}
 
+    def produce(user: str) -> int:
+        producer = RecordProducer(settings(user))
+        producer.send(secured_topic, [(b"k", b"{}")])
+        producer.finish(20)
+        return sum(producer.written.values())
+
     KafkaAdmin(settings("health")).topic_id(secured_topic)
-    producer = RecordProducer(settings("produce"))
-    producer.send(secured_topic, [(b"k", b"{}")])
-    producer.finish(20)
-    assert sum(producer.written.values()) == 1
-    wrong = RecordProducer(settings("landing"))
-    wrong.send(secured_topic, [(b"k", b"{}")])
+    assert produce("produce") == 1
     with pytest.raises(KafkaError, match="the token's user may not write"):
-        wrong.finish(20)
+        produce("landing")
 
 
 def test_that_there_is_no_token_is_told_with_the_reason(secured_kafka: SecuredKafka) -> None:

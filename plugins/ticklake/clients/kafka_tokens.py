@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from botocore.credentials import CredentialProvider, Credentials
-
 from ticklake.core.errors import SettingsError
 
 _REGION = re.compile(r"\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.amazonaws\.com", re.IGNORECASE)
@@ -43,26 +41,21 @@ def with_tokens(connection: Mapping[str, Any], failed: Callable[[Exception], Non
 
 def token_as(region: str, role: str, _config: str = "") -> Token:
     """A token for MSK as this role, and until when it is good, in seconds since the epoch. Raises botocore's errors."""
+    # Imported here: only connections to MSK need them, and they cost every task tenths of a second.
+    import boto3
     from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
+    from botocore.credentials import CredentialProvider, Credentials
 
-    token, expires_ms = MSKAuthTokenProvider.generate_auth_token_from_credentials_provider(region, _Role(region, role))
+    class Assumed(CredentialProvider):  # type: ignore[misc]
+        """The role's, from its region's own STS: the signer's would need a region in the environment."""
+
+        def load(self) -> Credentials:
+            sts = boto3.client("sts", region_name=region)
+            found = sts.assume_role(RoleArn=role, RoleSessionName=_SESSION)["Credentials"]
+            return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+
+    token, expires_ms = MSKAuthTokenProvider.generate_auth_token_from_credentials_provider(region, Assumed())
     return token, expires_ms / 1000
-
-
-class _Role(CredentialProvider):  # type: ignore[misc]
-    """Credentials of an assumed role, from its region's own STS: the signer's would need a region in the environment."""
-
-    def __init__(self, region: str, role: str) -> None:
-        super().__init__()
-        self._region = region
-        self._role = role
-
-    def load(self) -> Credentials:
-        import boto3
-
-        sts = boto3.client("sts", region_name=self._region)
-        found = sts.assume_role(RoleArn=self._role, RoleSessionName=_SESSION)["Credentials"]
-        return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
 
 
 def _region_and_role(servers: str, named: str) -> tuple[str, str]:
