@@ -35,7 +35,7 @@ _GOALS = (
     ("land_memory", "", "", "growth", 1.2, "at most", "times the memory of 100,000 records, from there on"),
     ("catch_up", "1,440", "one run", "seconds", 60, "at most", "s for 1,440 minutes of 60 records"),
     ("reseal", "", "again", "seconds", 0.1, "at most", "s for a sealed minute"),
-    ("produce", "", "", "ratio", 1.2, "at least", "of ProducerPerformance's rate"),
+    ("produce", "replay", "Ticklake, the file", "ratio", 1.2, "at least", "of ProducerPerformance's rate"),
     ("reconcile", "", "", "seconds", 60, "at most", "s for a day of 1,440 minutes"),
     ("airflow_cost", "a minute", "all DAGs", "cpu_ratio", 3, "at most", "times the CPU of an Airflow without a DAG"),
     ("dag_parse", "", "", "ms_above", 100, "at most", "CPU-ms for each DAG file above the import of airflow.sdk"),
