@@ -33,7 +33,7 @@ READER_CONFIG: dict[str, Any] = {
     "isolation.level": "read_committed",
     "check.crcs": True,
     # Speed against memory: do not sit out a second when the queue was full once, and bound that queue (one a partition).
-    # Four times as much gained nothing and took 70 MiB more.
+    # Four times as much is a tenth faster on an idle machine and takes some 70 MiB more.
     "fetch.queue.backoff.ms": 5,
     "fetch.wait.max.ms": 50,
     "fetch.message.max.bytes": 1_000_000,
