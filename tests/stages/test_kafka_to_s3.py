@@ -19,6 +19,7 @@ from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, Settin
 from ticklake.core.keys import manifest_key, minute_prefix, origin_key
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
+from ticklake.core.slices import Slice
 from ticklake.stages import kafka_to_s3
 from ticklake.stages.kafka_to_s3 import land, prepare, seal, write_part
 from ticklake.stages.landing import Landing
@@ -90,6 +91,17 @@ def test_unsealed_minutes_since_the_newest_sealed_one_are_landed_first(landing: 
     assert [m.minute for m in landed] == [MINUTE.plus(n) for n in range(1, 5)]
     assert [m.records for m in landed] == [1, 2, 3, 4]
     assert set(offsets(landing.lake).values()) == {1}
+
+
+def test_what_is_asked_after_a_reading_does_not_stand_behind_a_fetch_that_waits_for_records(
+    landing: Landing, topic: TestTopic
+) -> None:
+    """A partition that stays assigned is fetched on; at the log's end the broker holds that fetch, and what comes after it."""
+    topic.send(*ticks(3))
+
+    assert [len(batch) for batch in landing.reader.read([Slice(0, 0, 3)])] == [3]
+
+    assert landing.reader._consumer.assignment() == []
 
 
 def test_minutes_that_are_read_together_hold_what_each_would_hold_alone(

@@ -10,6 +10,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -47,6 +48,7 @@ _STALL_SECONDS = 60.0
 _BATCH = 500
 _ELECTING = {Code.NOT_LEADER_FOR_PARTITION, Code.LEADER_NOT_AVAILABLE}
 _LATEST, _EARLIEST = -1, -2  # the protocol's special timestamps of ListOffsets
+_MS = itemgetter(1)  # of a message's timestamp: its kind, milliseconds
 
 
 class RecordConsumer(Consumer):
@@ -158,9 +160,9 @@ class TopicReader:
         for partition, offset in reached.items():
             if partition in ends and offset >= ends[partition]:
                 del ends[partition]
-                if ends:
-                    # Not pause(): a paused partition stays paused when a later read assigns it again.
-                    self._consumer.incremental_unassign([TopicPartition(self.topic, partition)])
+                # Else librdkafka reads on behind the slices, and what is asked next stands in line behind its long polls.
+                # Not pause(): a paused partition stays paused when a later read assigns it again.
+                self._consumer.incremental_unassign([TopicPartition(self.topic, partition)])
 
     def _without_events(self, run: list[Any], reached: dict[int, int]) -> list[Any]:
         """The records among messages of one Kafka partition; notes where the end of the log was reached."""
@@ -239,12 +241,11 @@ class TopicReader:
 
 def _batch(partition: int, run: list[Any], end: int) -> Iterator[Batch]:
     """The records before ``end`` of a run of one Kafka partition, if there are any, as a batch."""
-    offsets: Sequence[Any] = list(map(Message.offset, run))
-    if offsets[-1] >= end:
+    first, last = run[0].offset(), run[-1].offset()
+    gapless = last - first == len(run) - 1  # they ascend, so the ends tell
+    offsets: Sequence[Any] = range(first, last + 1) if gapless else list(map(Message.offset, run))
+    if last >= end:
         run = run[: bisect_left(offsets, end)]
         offsets = offsets[: len(run)]
-    if not run:
-        return
-    if offsets[-1] - offsets[0] == len(run) - 1:
-        offsets = range(offsets[0], offsets[-1] + 1)
-    yield Batch(partition, run, list(map(Message.value, run)), offsets, [ms for _, ms in map(Message.timestamp, run)])
+    if run:
+        yield Batch(partition, run, list(map(Message.value, run)), offsets, list(map(_MS, map(Message.timestamp, run))))
