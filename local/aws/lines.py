@@ -125,9 +125,15 @@ def _extract(columns: dict[str, str], keys: frozenset[str]) -> tuple[list[str], 
     for i, (column, kind) in enumerate(columns.items()):
         same = sorted(k for k in keys if k.lower() == column)
         found = [f"found[{len(paths) + n}]" for n in range(1, len(same) + 1)]
-        paths += ["'$.\"" + k.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''") + "\"'" for k in same]
+        paths += [_path(k) for k in same]
         values += f"{_typed(column, kind, found)} AS c{i}, "
     return paths, values
+
+
+def _path(key: str) -> str:
+    if key == "*":
+        return "'/*'"  # the other notation takes it for all keys, in quotes, too
+    return "'$.\"" + key.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''") + "\"'"
 
 
 def _typed(column: str, kind: str, found: list[str]) -> str:
