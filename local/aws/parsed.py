@@ -20,7 +20,7 @@ from local.aws.shelf import Make, Shelf
 
 _LARGE = 64 * 1024  # bytes as stored; less is read faster than a file is made
 _ROOM = 2 * 1024**3  # bytes; about twice an hour of 5,000 records/s
-_shelf = Shelf(Path(tempfile.gettempdir()) / "parsed", _ROOM)
+_shelf = Shelf(Path(tempfile.gettempdir()) / "ticklake-parsed", _ROOM)
 
 
 def clear() -> None:

@@ -93,7 +93,7 @@ class Shelf:
 
     def _fill(self, item: _Item, make: Make) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             make(item.path)
             item.size = item.path.stat().st_size
         except Exception as e:

@@ -35,7 +35,7 @@ ROWS = [
 @pytest.fixture
 def kept(stand_in, data):
     """How many objects are kept as columns."""
-    return lambda: len(list((data / "tmp" / "parsed").glob("*")))
+    return lambda: len(list((data / "tmp" / "ticklake-parsed").glob("*")))
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_queries_at_the_same_time_parse_an_object_once(ticks, kept):
 
 
 def test_nothing_that_was_kept_outlives_the_process(tmp_path):
-    folder = tmp_path / "tmp" / "parsed"
+    folder = tmp_path / "tmp" / "ticklake-parsed"
     folder.mkdir(parents=True)
     (folder / "killed").touch()
     with running_aws(tmp_path) as endpoint:

@@ -35,10 +35,19 @@ def test_the_least_recently_used_file_goes_first(shelf):
     assert _names(shelf, "a") == {"a": first["a"]}
 
 
-def test_what_is_being_read_stays_and_what_finds_no_room_is_not_kept(shelf):
+def test_what_is_being_read_stays_though_others_were_used_since(shelf):
+    with shelf.lend(dict.fromkeys("ab", _ten_bytes), lambda: None) as held:
+        assert list(_names(shelf, "c") | _names(shelf, "d")) == ["c", "d"]
+        assert [f.read_bytes() for f in held.values()] == [b"0123456789"] * 2
+    assert _bytes(shelf) == 30
+
+
+def test_what_finds_no_room_beside_what_is_being_read_is_not_made(shelf):
+    tried = []
     with shelf.lend(dict.fromkeys("abc", _ten_bytes), lambda: None) as held:
-        assert _names(shelf, "d") == {}
-        assert all(f.exists() for f in held.values())
+        assert len(held) == 3
+        assert _names(shelf, "d", tried.append) == {}
+    assert tried == []
     assert list(_names(shelf, "d")) == ["d"], "it is tried again when there is room"
     assert len(_names(shelf, "abcdefgh")) < 8
     assert _bytes(shelf) <= 30
