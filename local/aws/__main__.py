@@ -62,6 +62,7 @@ def main() -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
+    from local.aws import parsed
     from local.aws.server import application
 
     config = Config()
@@ -77,6 +78,7 @@ def main() -> None:
         sys.exit(
             f"The AWS stand-in cannot listen on {args.host}:{args.port}: {e.strerror or e}. Choose another --port."
         )
+    parsed.clear()
     logging.shutdown()
     os._exit(0)  # all state is written; a query that still computes must not hold the process
 

@@ -226,8 +226,7 @@ async def _outcome(execution: dict[str, Any], job: Job) -> tuple[str, str]:
 
 
 def _work(execution: dict[str, Any], job: Job) -> Answer:
-    if job.stopped:
-        raise QueryError("Query cancelled by user")
+    job.check()
     execution["Status"]["State"] = "RUNNING"
     return engine.run(job)
 

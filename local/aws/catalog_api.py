@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from local.aws import host, scans
 from local.aws.catalog import Partition, Table
-from local.aws.engine import connect
+from local.aws.duck import connect
 from local.aws.host import Reply
 
 _PAGE = 1000

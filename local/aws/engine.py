@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from local.aws import catalog, host, permissions, scans, sql, statements
+from local.aws import catalog, duck, host, permissions, scans, sql, statements
 from local.aws.catalog import NotEmulatedError, QueryError, Table
 from local.aws.permissions import DeniedError, Identity
 from local.aws.results import Column, Row, columns_of, csv_line, selected, text
 
-_FUNCTIONS = (Path(__file__).parent / "trino.sql").read_text()
 _ROWS = 10_000
 
 
@@ -46,6 +45,11 @@ class Job:
         if self.connection is not None:
             self.connection.interrupt()
 
+    def check(self) -> None:
+        """Raise QueryError when it was stopped."""
+        if self.stopped:
+            raise QueryError("Query cancelled by user")
+
 
 @dataclass
 class Answer:
@@ -64,18 +68,9 @@ def run(job: Job) -> Answer:
         answer = statements.run(job.statement, job.database)
         return Answer([Column(answer.column, "string")], "".join(f"{r}\n" for r in answer.rows))
     query = sql.translate(job.tree, job.database, job.parameters, lambda d, n: _find(caller, d, n), host.databases)
-    with connect() as connection:
+    with duck.connect() as connection, ExitStack() as borrowed:
         job.connection = connection
-        return _guarded(lambda: _execute(job, connection, query, caller))
-
-
-def connect() -> Any:
-    """A DuckDB that knows Athena's functions and reaches for nothing on the network."""
-    connection = duckdb.connect(":memory:")
-    connection.execute("SET threads = 2; SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false;")
-    connection.execute("SET ieee_floating_point_ops = true; SET autoload_known_extensions = false;")
-    connection.execute(_FUNCTIONS)
-    return connection
+        return _guarded(lambda: _execute(job, connection, borrowed, query, caller))
 
 
 def _find(caller: Identity, database: str, name: str) -> Table | None:
@@ -100,7 +95,7 @@ def _check_objects(caller: Identity, sources: list[scans.Source]) -> None:
                 raise QueryError(f"Permission denied on S3 path: s3://{bucket}/{key}. {e}") from e
 
 
-def _execute(job: Job, connection: Any, query: sql.Query, caller: Identity) -> Answer:
+def _execute(job: Job, connection: Any, borrowed: ExitStack, query: sql.Query, caller: Identity) -> Answer:
     sources = [scans.plan(connection, s) for s in query.scans]
     if caller.policies is not None:
         _check_objects(caller, sources)
@@ -108,7 +103,7 @@ def _execute(job: Job, connection: Any, query: sql.Query, caller: Identity) -> A
     if job.limit and size > job.limit:
         raise ScanLimitError("Query cancelled! : Bytes scanned limit was exceeded")
     for source in sources:
-        scans.make_view(connection, source)
+        scans.make_view(connection, source, borrowed, job.check)
     job.scanned = size
     described = connection.execute(f"DESCRIBE {query.sql}").fetchall()
     columns = columns_of([(name, kind) for name, kind, *_ in described])

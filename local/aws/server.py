@@ -15,7 +15,7 @@ from typing import Any
 
 from ministack.core import persistence
 
-from local.aws import athena_api, bucket_settings, catalog_api, change_sets, crawler, host, permissions
+from local.aws import athena_api, bucket_settings, catalog_api, change_sets, crawler, host, parsed, permissions
 
 log = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]
@@ -37,6 +37,7 @@ def application() -> App:
     bucket_settings.install()
     change_sets.install()
     permissions.install()
+    parsed.clear()
     saver = Saver()
     beat: list[asyncio.Task[None]] = []
 

@@ -81,7 +81,9 @@ CREATE MACRO trino_to_varchar
 -- Of a date they give a date.
 CREATE MACRO trino_date_trunc_date(x, unit) AS CAST(date_trunc(unit, x) AS DATE);
 CREATE MACRO trino_date_trunc_timestamp(x, unit) AS date_trunc(unit, x);
-CREATE MACRO trino_date_trunc_timestamptz(x, unit) AS date_trunc(unit, x);
+-- The session's zone is UTC; without zones it is ten times as fast.
+CREATE MACRO trino_date_trunc_timestamptz(x, unit) AS
+    make_timestamptz(epoch_us(date_trunc(unit, make_timestamp(epoch_us(x)))));
 CREATE MACRO trino_date_trunc
     (x DATE, unit VARCHAR) AS trino_date_trunc_date(x, unit),
     (x TIMESTAMP, unit VARCHAR) AS trino_date_trunc_timestamp(x, unit),
@@ -106,11 +108,13 @@ CREATE MACRO trino_date_sub
 CREATE MACRO trino_from_unixtime(x) AS to_timestamp(round(CAST(x AS DOUBLE) * 1000) / 1000);
 
 -- Values of a JSON line as the columns that the catalog declares. A value that does not fit fails the query.
+-- Nearly all are plain numbers, which their text tells: the rest is asked of each value again, which takes longer.
 
 CREATE MACRO json_bad(j, kind) AS
     error(concat('HIVE_BAD_DATA: Error parsing a column: the value ', j, ' is no ', kind));
 
 CREATE MACRO json_integer(j) AS CASE
+    WHEN regexp_full_match(CAST(j AS VARCHAR), '-?[0-9]+') THEN CAST(CAST(j AS VARCHAR) AS BIGINT)
     WHEN j IS NULL OR json_type(j) = 'NULL' THEN NULL
     WHEN json_type(j) IN ('BIGINT', 'UBIGINT') OR regexp_full_match(j ->> '$', '[+-]?[0-9]+') THEN CAST(j ->> '$' AS BIGINT)
     ELSE json_bad(j, 'bigint') END;
@@ -119,6 +123,7 @@ CREATE MACRO json_within(n, least, most, kind) AS
     CASE WHEN n IS NULL OR n BETWEEN least AND most THEN n ELSE json_bad(n, kind) END;
 
 CREATE MACRO json_double(j) AS CASE
+    WHEN ascii(CAST(j AS VARCHAR)) BETWEEN 45 AND 57 THEN CAST(CAST(j AS VARCHAR) AS DOUBLE) -- a digit or a minus sign
     WHEN j IS NULL OR json_type(j) = 'NULL' THEN NULL
     WHEN json_type(j) IN ('BIGINT', 'UBIGINT', 'DOUBLE', 'VARCHAR') THEN CAST(j ->> '$' AS DOUBLE)
     ELSE json_bad(j, 'double') END;

@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -115,8 +116,14 @@ class Lake:
 
 
 @pytest.fixture(scope="session")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_aws(tmp_path_factory.mktemp("aws")) as endpoint:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the stand-in's state."""
+    return tmp_path_factory.mktemp("aws")
+
+
+@pytest.fixture(scope="session")
+def stand_in(data: Path) -> Iterator[str]:
+    with running_aws(data) as endpoint:
         yield endpoint
 
 
