@@ -36,7 +36,7 @@ def main() -> None:
     from ticklake.clients import kafka
     from ticklake.clients.kafka import READER_CONFIG, TopicReader
     from ticklake.clients.kafka_admin import KafkaAdmin
-    from ticklake.clients.s3 import Lake
+    from ticklake.clients.s3 import Lake, patient
     from ticklake.core.minute import Minute
     from ticklake.core.settings import Landing as LandingSettings
     from ticklake.core.settings import Stream, Table, Topic
@@ -48,9 +48,7 @@ def main() -> None:
         kafka._BATCH = asked["batch"]
     topic = asked["topic"]
     stream = Stream(Topic(topic, 1, 1, 1, 168), Table("ticks", "Index"), LandingSettings(f"g-{topic}", 64, 168, 1440))
-    client = boto3.client(
-        "s3", endpoint_url=asked["endpoint"], **AWS_LOGIN, config=Config(retries={"mode": "standard"})
-    )
+    client = boto3.client("s3", endpoint_url=asked["endpoint"], **AWS_LOGIN, config=patient(Config()))
     lake = Lake(client, asked["bucket"])
     config = {"bootstrap.servers": asked["bootstrap"], **READER_CONFIG, "group.id": stream.landing.group}
     seconds, manifests = [], []

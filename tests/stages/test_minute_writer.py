@@ -1,13 +1,16 @@
 """Any records in: what is written holds each of them once, as a row or as a rejected one."""
 
 import base64
+import gc
 import gzip
 import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,11 +98,13 @@ def test_records_and_rejected_are_all_that_was_consumed_each_once_and_unchanged(
     slices = [Slice(p, 0, 70) for p in log]
     with pools() as shared:
         writer = MinuteWriter(cast(Lake, memory), "t", MINUTE, object_bytes, shared)
-        writer.begin(slices)
+        for one in slices:
+            writer.begin(one)
         for partition, records in log.items():
             for i in range(0, len(records), batch):
                 writer.take(batch_of(partition, records[i : i + batch]))
-        writer.end(slices)
+        for one in slices:
+            writer.end(one)
         written = writer.finish(time.monotonic())
 
     lines: dict[tuple[int, int], dict[str, Any]] = {}
@@ -140,3 +145,11 @@ def _check_line(line: dict[str, Any], record: Consumed) -> None:
 
 def _decoded(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text)
+
+
+def test_pythons_own_pace_is_given_back_after_writing_also_when_it_failed() -> None:
+    before = sys.getswitchinterval(), gc.get_threshold()
+    with pytest.raises(ValueError, match="broken"), pools():
+        assert (sys.getswitchinterval(), gc.get_threshold()) != before
+        raise ValueError("broken")
+    assert (sys.getswitchinterval(), gc.get_threshold()) == before

@@ -30,6 +30,8 @@ PATIENCE: dict[str, Any] = {
     # Seconds of 503 SlowDown are waited out, with growing pauses, before the task fails and Airflow tries again.
     "retries": {"mode": "standard", "total_max_attempts": 6},
     "max_pool_connections": 16,
+    # Every body goes with a checksum that S3 checks: signing it, too, would only read and hash it once more.
+    "s3": {"payload_signing_enabled": False},
 }
 
 

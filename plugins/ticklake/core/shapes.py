@@ -46,10 +46,13 @@ class Shapes:
     def proven(self, values: Sequence[bytes | None]) -> Sequence[bytes] | None:
         """The values, when each is proven to be of the latest shape and to stand on one line; else None."""
         shape = self._now
-        if shape is None or None in values:
+        if shape is None:
             return None
-        texts: Sequence[bytes] = values  # type: ignore[assignment] # no None is in it
-        joined = b"".join(texts)
+        texts: Sequence[bytes] = values  # type: ignore[assignment] # else they cannot be joined
+        try:
+            joined = b"".join(texts)
+        except TypeError:  # a tombstone is among them
+            return None
         if len(joined) > _MOST_BYTES:
             return None
         if joined.count(b'"') != shape.quotes * len(texts) or b"\n" in joined or b"\r" in joined:

@@ -82,15 +82,18 @@ def _read_into(landing: Landing, writers: Sequence[MinuteWriter], cuts: Sequence
     for writer, (_, slices) in zip(writers, cuts, strict=True):
         for s in slices:
             if s.partition in partitions:
-                writer.begin([s])
+                writer.begin(s)
                 of[s.partition].append((s, writer))
     ends = {p: [s.end for s, _ in some] for p, some in of.items()}
     for batch in landing.reader.read([Slice(p, some[0][0].start, some[-1][0].end) for p, some in of.items()]):
         for n, part in _by_minute(batch, ends[batch.partition]):
-            of[batch.partition][n][1].take(part)
+            s, writer = of[batch.partition][n]
+            writer.take(part)
+            if part.offsets[-1] + 1 == s.end:
+                writer.end(s)  # its last object is on its way while other Kafka partitions are being read
     for some in of.values():
         for s, writer in some:
-            writer.end([s])
+            writer.end(s)
 
 
 def _by_minute(batch: Batch, ends: Sequence[int]) -> Iterator[tuple[int, Batch]]:
