@@ -42,7 +42,7 @@ def producer(kafka_bootstrap: str) -> RecordProducer:
 def test_a_key_goes_to_the_partition_that_kafkas_java_client_chooses(producer, topic, key):
     assert producer.send(topic(), [(key, b"{}")])
     producer.finish(10)
-    assert producer.written == {(JAVA_MURMUR2[key] & 0x7FFFFFFF) % 6: 1}
+    assert producer.per_partition == {(JAVA_MURMUR2[key] & 0x7FFFFFFF) % 6: 1}
 
 
 def test_it_counts_what_kafka_confirmed_per_partition(producer, topic):
@@ -50,8 +50,8 @@ def test_it_counts_what_kafka_confirmed_per_partition(producer, topic):
     assert producer.send(name, ((str(n).encode(), b"{}") for n in range(300)))
     assert producer.sent == 300
     producer.finish(10)
-    assert producer.written.total() == 300
-    assert len(producer.written) == 6
+    assert producer.written == producer.per_partition.total() == 300
+    assert len(producer.per_partition) == 6
 
 
 def test_a_record_that_kafka_refuses_fails_with_topic_partition_key_and_reason(producer, topic):
@@ -83,16 +83,21 @@ def test_a_full_queue_is_waited_for_not_an_error(kafka_bootstrap, topic, monkeyp
     assert producer.send(name, ((str(n).encode(), b"{}") for n in range(200)), stop)
     producer.finish(10)
     assert waited
-    assert (producer.sent, producer.written.total()) == (200, 200)
+    assert (producer.sent, producer.written) == (200, 200)
 
 
-def test_waiting_for_a_full_queue_ends_when_it_is_told_to(monkeypatch):
-    """Nobody is there to empty it."""
+@pytest.fixture
+def abandoned(monkeypatch) -> RecordProducer:
+    """A producer whose brokers went away as soon as they had named the partitions; ten records fill its queue."""
+    monkeypatch.setattr("ticklake.clients.kafka_producer.describe", lambda *_: ("cluster", (0,)))
     monkeypatch.setitem(PRODUCER_CONFIG, "queue.buffering.max.messages", 10)
     (port,) = free_ports(1)
-    producer = RecordProducer({"bootstrap.servers": f"127.0.0.1:{port}"})
-    assert not producer.send("t", ((b"k", b"{}") for _ in range(20)), lambda: True)
-    assert producer.sent == 10
+    return RecordProducer({"bootstrap.servers": f"127.0.0.1:{port}"})
+
+
+def test_waiting_for_a_full_queue_ends_when_it_is_told_to(abandoned):
+    assert not abandoned.send("t", ((b"k", b"{}") for _ in range(20)), lambda: True)
+    assert (abandoned.sent, abandoned.written) == (10, 0)
 
 
 def test_records_before_one_that_cannot_be_made_are_sent(producer, topic):
@@ -103,19 +108,25 @@ def test_records_before_one_that_cannot_be_made_are_sent(producer, topic):
     with pytest.raises(InterruptedError):
         producer.send(topic(), records())
     producer.finish(10)
-    assert (producer.sent, producer.written.total()) == (1, 1)
+    assert (producer.sent, producer.written) == (1, 1)
 
 
-def test_records_that_nobody_confirms_are_counted_in_words_and_in_time():
-    (port,) = free_ports(1)
-    producer = RecordProducer({"bootstrap.servers": f"127.0.0.1:{port}"})
-    producer.send("t", [(b"k", b"{}")])
+def test_records_that_nobody_confirms_are_counted_in_words_and_in_time(abandoned):
+    abandoned.send("t", [(b"k", b"{}")])
     start = time.monotonic()
     with pytest.raises(KafkaError) as error:
-        producer.finish(1)
+        abandoned.finish(1)
     assert time.monotonic() - start < 2
     assert "1 records were not confirmed within 1 s" in str(error.value)
     assert "Connection refused" in str(error.value)
+
+
+def test_a_cluster_that_is_not_there_is_named_and_waited_for_no_longer_than_wanted():
+    (port,) = free_ports(1)
+    producer = RecordProducer({"bootstrap.servers": f"127.0.0.1:{port}"})
+    with pytest.raises(KafkaError, match=f"127.0.0.1:{port} does not answer: Connection refused"):
+        producer.send("t", [(b"k", b"{}")], lambda: True)
+    assert producer.sent == 0
 
 
 def test_the_connection_cannot_weaken_the_delivery(kafka_bootstrap):

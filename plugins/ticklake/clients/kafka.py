@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as Code
 
 from ticklake.clients.kafka_errors import ErrorLog
+from ticklake.clients.kafka_metadata import describe
 from ticklake.clients.kafka_tokens import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.records import Batch
@@ -41,8 +42,6 @@ READER_CONFIG: dict[str, Any] = {
 }
 
 _CALL_SECONDS = 20.0
-# The first answer is asked for in shorter steps: between them is seen whether brokers refuse this client for good.
-_FIRST_SECONDS = (2.0, 2.0, 16.0)
 _STALL_SECONDS = 60.0
 _BATCH = 500
 _ELECTING = {Code.NOT_LEADER_FOR_PARTITION, Code.LEADER_NOT_AVAILABLE}
@@ -81,14 +80,7 @@ class TopicReader:
         self._consumer = consumer
         self._errors = consumer.errors if isinstance(consumer, RecordConsumer) else ErrorLog()
         self.topic = topic
-        metadata = self._ask("describe", self._first_answer)
-        error = metadata.topics[topic].error
-        if error is not None:
-            raise self._errors.explain(
-                f"Kafka does not know topic {topic}", "The DAG broker_health creates it.", Code(error.code())
-            )
-        self.cluster_id: str = metadata.cluster_id
-        self.partitions: tuple[int, ...] = tuple(sorted(metadata.topics[topic].partitions))
+        self.cluster_id, self.partitions = describe(consumer, topic, self._errors)
 
     def low(self) -> dict[int, int]:
         """First offset that the log holds, per Kafka partition."""
@@ -213,17 +205,6 @@ class TopicReader:
                 if e.args[0].code() not in _ELECTING or time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
-
-    def _first_answer(self) -> Any:
-        for seconds in _FIRST_SECONDS:
-            try:
-                return self._consumer.list_topics(self.topic, timeout=seconds)
-            except KafkaException as e:
-                self._consumer.poll(0)  # runs the error callback
-                if self._errors.refused or seconds == _FIRST_SECONDS[-1]:
-                    raise
-                log.info("Kafka has not answered yet: %s", e.args[0].str())
-        raise AssertionError("unreachable")
 
     def _ask(self, what: str, call: Any) -> Any:
         try:

@@ -12,20 +12,21 @@ from confluent_kafka import KafkaError as Code
 from confluent_kafka import KafkaException, Message, Producer
 
 from ticklake.clients.kafka_errors import ErrorLog, error_in, shared_settings
+from ticklake.clients.kafka_metadata import describe
 from ticklake.clients.kafka_tokens import with_tokens
 from ticklake.core.errors import KafkaError
+from ticklake.core.partitioner import Partitioner
 from ticklake.core.settings import KAFKA_CONNECTION
 
 _REMEDY = "broker_health says how the cluster is."
 # How long Kafka may take to confirm a record, retries included: longer than a broker's restart.
 CONFIRM_SECONDS = 60
-
 PRODUCER_CONFIG: dict[str, Any] = {
     "enable.idempotence": True,
     "acks": "all",
     "compression.type": "lz4",
-    # Java's choice of the partition: the same key goes to the same partition whatever client writes it.
-    "partitioner": "murmur2_random",
+    # A callback for each record would take a third of the CPU, and tell nothing that the queue's length does not.
+    "delivery.report.only.error": True,
     "delivery.timeout.ms": CONFIRM_SECONDS * 1000,
     "linger.ms": 20,
     # Bounds the memory of records that wait; a full queue is no error, it is waited for.
@@ -42,52 +43,61 @@ class RecordProducer:
         connection: settings of librdkafka, as in the Airflow connection's extra; ``PRODUCER_CONFIG`` is put over them.
         name: of the Airflow connection.
 
-    Attributes:
-        sent: records given to the local queue.
-
     Raises (every method): KafkaError, as soon as one record was not delivered; names topic, partition, key and reason.
     """
 
     def __init__(self, connection: Mapping[str, Any], name: str = KAFKA_CONNECTION) -> None:
-        self.sent = 0
         self._errors = ErrorLog(connection, name)
-        self._deliveries = _Deliveries(self._errors)
-        # One callback for all records: given with each of them it would cost a third more.
-        callbacks = {"error_cb": self._errors, "on_delivery": self._deliveries}
+        self._failures = _Failures(self._errors)
+        self._topics: dict[str, Partitioner] = {}
+        self._per_partition: list[int] = []
+        callbacks = {"error_cb": self._errors, "on_delivery": self._failures}
         shared = with_tokens(shared_settings(connection), self._errors.token_failed)
         with self._errors.opening():
             self._client = Producer({**shared, **PRODUCER_CONFIG, **callbacks})
 
     @property
-    def written(self) -> Counter[int]:
-        """Records that Kafka confirmed, per partition."""
-        return self._deliveries.written
+    def sent(self) -> int:
+        """Records given to the local queue."""
+        return sum(self._per_partition)
+
+    @property
+    def written(self) -> int:
+        """Records that Kafka confirmed, as long as no method raised an error: those that are no longer in the queue."""
+        return self.sent - len(self._client)
+
+    @property
+    def per_partition(self) -> Counter[int]:
+        """Records given to the local queue, per partition: after ``finish`` those that Kafka has confirmed."""
+        return Counter({partition: count for partition, count in enumerate(self._per_partition) if count})
 
     def send(
         self, topic: str, records: Iterable[tuple[bytes, bytes]], stop: Callable[[], bool] = lambda: False
     ) -> bool:
         """Put records (key, value) in the local queue, waiting while it is full; False: ended by ``stop``, asked meanwhile."""
-        produce = self._client.produce
+        partition_of = self._partitioner(topic, stop)
+        produce, sent = self._client.produce, self._per_partition
         key = b""
         with self._in_words(lambda: _undelivered(topic, None, key)):
             for key, value in records:
+                partition = partition_of[key]
                 while True:
                     try:
-                        produce(topic, value, key)
+                        produce(topic, value, key, partition)
                         break
                     except BufferError:
                         self.serve(0.1)
                         if stop():
                             return False
-                self.sent += 1
+                sent[partition] += 1
         return True
 
     def serve(self, seconds: float) -> None:
         """Take Kafka's confirmations, waiting so long for one if there is none."""
         with self._in_words(lambda: "Kafka does not take records"):
             self._client.poll(seconds)
-        if self._deliveries.failure:
-            raise self._deliveries.failure
+        if self._failures.first:
+            raise self._failures.first
         if self._errors.refused:  # the records in the queue would wait for all of CONFIRM_SECONDS
             self._client.purge()
             raise self._errors.explain("Kafka does not take records")
@@ -103,6 +113,14 @@ class RecordProducer:
                     problem = f"{waiting} records were not confirmed within {seconds:g} s"
                     raise self._errors.explain(problem, _REMEDY)
         self.serve(0)
+
+    def _partitioner(self, topic: str, stop: Callable[[], bool]) -> Partitioner:
+        """Chosen here and not by librdkafka, so that what went where is known without a report for each record."""
+        if topic not in self._topics:
+            _, partitions = describe(self._client, topic, self._errors, stop)
+            self._topics[topic] = Partitioner(len(partitions))
+            self._per_partition += [0] * (len(partitions) - len(self._per_partition))
+        return self._topics[topic]
 
     @contextmanager
     def _in_words(self, problem: Callable[[], str]) -> Iterator[None]:
@@ -124,21 +142,18 @@ class RecordProducer:
         return error
 
 
-class _Deliveries:
+class _Failures:
     """The ``on_delivery`` of a client. It does not know the client, so nothing waits for the collector of cycles."""
 
     def __init__(self, errors: ErrorLog) -> None:
-        self.written: Counter[int] = Counter()
-        self.failure: KafkaError | None = None
+        self.first: KafkaError | None = None
         self._errors = errors
 
     def __call__(self, error: Code | None, message: Message) -> None:
-        """Take one confirmation; called by librdkafka from within ``poll``."""
-        if error is None:
-            self.written[message.partition() or 0] += 1
-        elif self.failure is None:
+        """Take one failure; called by librdkafka from within ``poll``."""
+        if error is not None and self.first is None:
             problem = _undelivered(message.topic(), message.partition(), message.key())
-            self.failure = self._errors.explain(problem, _REMEDY, error)
+            self.first = self._errors.explain(problem, _REMEDY, error)
 
 
 def _undelivered(topic: str | None, partition: int | None, key: str | bytes | None) -> str:

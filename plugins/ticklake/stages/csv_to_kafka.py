@@ -123,7 +123,7 @@ def produce_ticks(
         _send(producer, stream.topic.name, records, run, stop, give_way)
     finally:
         producer.finish(_KILL_SECONDS if stop.is_set() else CONFIRM_SECONDS + 1)
-    produced = Produced(dict(producer.written), time.monotonic() - start, file.blank)
+    produced = Produced(dict(producer.per_partition), time.monotonic() - start, file.blank)
     log.info(
         "%d records written to %s in %.1f s, %d blank rows skipped\n%s",
         *(produced.records, stream.topic.name, produced.seconds, produced.blank_rows),
@@ -199,9 +199,7 @@ def _send(
         producer.serve(min(max(ahead, 0.005), 0.2) if ahead > 0 else 0)
         if now >= report:
             report += _REPORT_SECONDS
-            log.info(
-                "%d records sent, %d written, %.0f s of %.0f", producer.sent, producer.written.total(), now, run.seconds
-            )
+            log.info("%d records sent, %d written, %.0f s of %.0f", producer.sent, producer.written, now, run.seconds)
             if give_way():
                 log.info("Another run of this DAG waits: this one ends early")
                 return
