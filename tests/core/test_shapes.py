@@ -35,6 +35,15 @@ def taught(fit: bytes = EXAMPLE) -> Splicer:
     return splicer
 
 
+def taught_more() -> Splicer:
+    """One that knows four shapes, two of them with as many quotes."""
+    splicer = taught()
+    for fit in (b'{"a":1}', b'{"only":1}', b'{"only":"this"}'):
+        splicer.row(fit, 0, 0, 0)
+        splicer.learn()
+    return splicer
+
+
 def one_by_one(taken: Batch) -> bytes | None:
     """The rows, each made alone by a splicer that has seen nothing; None when one is unfit."""
     try:
@@ -112,3 +121,29 @@ def test_the_shape_that_came_last_is_the_one_that_is_tried() -> None:
     splicer.row(other, 0, 0, 0)
     splicer.learn()
     assert splicer.rows(batch([other])) == one_by_one(batch([other]))
+
+
+def test_records_of_several_known_shapes_are_proven_together() -> None:
+    taken = batch([EXAMPLE, b'{"only":7}', b'{"only":"x"}', b'{"a":null}', EXAMPLE, b'{"only":"this"}'])
+    rows = taught_more().rows(taken)
+    assert rows == one_by_one(taken)
+    assert rows is not None
+
+
+@given(mutations() | st.binary(max_size=30))
+@example(b'{"a":1,"a":2}')
+@example(b'{"a":1,"only":2}')
+@example(b'{"only":"\\""}')
+def test_what_is_proven_among_several_shapes_is_what_the_check_of_each_record_says(value: bytes) -> None:
+    taken = batch([b'{"only":"this"}', value, EXAMPLE])
+    rows = taught_more().rows(taken)
+    assert rows is None or rows == one_by_one(taken)
+
+
+def test_a_stream_of_ever_new_shapes_is_not_tried_against_all_of_them() -> None:
+    splicer = taught()
+    for n in range(20):
+        splicer.row(b'{"k%d":1}' % n, 0, 0, 0)
+        splicer.learn()
+    assert splicer.rows(batch([EXAMPLE, b'{"k3":1}'])) is not None
+    assert splicer.rows(batch([EXAMPLE, b'{"k4":1}'])) is None

@@ -8,6 +8,8 @@ shape is then fit as well, and that it has the shape is proven by
 2. the number of quotes: a text of n records with k keys and s texts each has 2n(k + s) of them at least. A key that stands
    twice would add two, a quote within a text one: when there are no more, there is neither.
 
+Where records of several shapes come mixed, each is proven by itself: its own quotes tell which shapes it may have.
+
 What is not proven so is not wrong: it is looked at record by record.
 """
 
@@ -24,6 +26,7 @@ import msgspec
 _NUMBER = float | None
 _MOST_BYTES = 8 << 20  # of a batch: far below what is too large for one record
 _MOST = 1000  # shapes that are remembered, keys that one may have
+_ALIKE = 4  # shapes with as many quotes that are tried in turn
 _KINDS: dict[type, Any] = {str: str, int: _NUMBER, float: _NUMBER, bool: bool | None, type(None): float | bool | None}
 
 
@@ -32,6 +35,7 @@ class Shapes:
 
     def __init__(self) -> None:
         self._known: dict[tuple[Any, ...], _Shape | None] = {}
+        self._by_quotes: dict[int, list[_Shape]] = {}
         self._now: _Shape | None = None
 
     def learn(self, fit: dict[str, Any]) -> None:
@@ -40,11 +44,13 @@ class Shapes:
         if name not in self._known:
             if len(self._known) >= _MOST:
                 return
-            self._known[name] = _shape(fit)
+            self._known[name] = shape = _shape(fit)
+            if shape and len(alike := self._by_quotes.setdefault(shape.quotes, [])) < _ALIKE:
+                alike.append(shape)
         self._now = self._known[name]
 
     def proven(self, values: Sequence[bytes | None]) -> Sequence[bytes] | None:
-        """The values, when each is proven to be of the latest shape and to stand on one line; else None."""
+        """The values, when each is proven to be of a known shape and to stand on one line; else None."""
         shape = self._now
         if shape is None:
             return None
@@ -55,13 +61,22 @@ class Shapes:
             return None
         if len(joined) > _MOST_BYTES:
             return None
-        if joined.count(b'"') != shape.quotes * len(texts) or b"\n" in joined or b"\r" in joined:
+        if b"\n" in joined or b"\r" in joined:
             return None
-        try:
-            deque(map(shape.parse, texts), maxlen=0)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None
-        return texts
+        if joined.count(b'"') == shape.quotes * len(texts) and _parse(shape, texts):
+            return texts
+        return texts if len(self._known) > 1 and all(map(self._is_proven, texts)) else None
+
+    def _is_proven(self, text: bytes) -> bool:
+        return any(_parse(shape, (text,)) for shape in self._by_quotes.get(text.count(b'"'), ()))
+
+
+def _parse(shape: _Shape, texts: Sequence[bytes]) -> bool:
+    try:
+        deque(map(shape.parse, texts), maxlen=0)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)
