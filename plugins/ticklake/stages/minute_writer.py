@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 _UPLOADS_AT_ONCE = 2
 _PROGRESS_SECONDS = 10.0
-# A second thread gains only when it is woken for milliseconds of work: about a thousand records, not one.
-_LINES_AT_ONCE = 1 << 20  # bytes
+# A second thread gains only when it is woken for milliseconds of work: some thousand records, not one.
+_LINES_AT_ONCE = 1 << 19  # bytes
 _PACKS_AT_ONCE = 4
 _ONE_BY_ONE = 16  # records
 # The reading thread gives up Python's lock once a batch, for less time than it takes to wake another thread. That one then asks
