@@ -34,8 +34,8 @@ READER_CONFIG: dict[str, Any] = {
     "enable.partition.eof": True,
     "isolation.level": "read_committed",
     "check.crcs": True,
-    # Speed against memory: do not sit out a second when the queue was full once, and bound that queue. An answer comes on top of
-    # it, with so much of each partition; unpacked and with librdkafka's own part of each record it takes several times that.
+    # Speed against memory: do not sit out a second when the queue was full once, and bound that queue. An answer comes on top
+    # of it, with so much of each partition; unpacked and with librdkafka's own part of each record it takes several times that.
     "fetch.queue.backoff.ms": 5,
     "fetch.wait.max.ms": 50,
     "fetch.message.max.bytes": 500_000,
