@@ -47,9 +47,7 @@ def main() -> None:
     with parts() as running:
         sides = landed(running, hours)
         contenders = {"HEAD of each object": lambda: head(sides, hours), "reconcile": lambda: compared(sides, hours)}
-        report.compare(
-            f"{60 * len(hours):,} minutes", contenders, unit="minutes", runs=None if options.rest.runs else 2
-        )
+        report.compare(f"{60 * len(hours):,} minutes", contenders, unit="minutes")
     report.finish()
 
 
