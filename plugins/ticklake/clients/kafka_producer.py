@@ -25,7 +25,7 @@ PRODUCER_CONFIG: dict[str, Any] = {
     "enable.idempotence": True,
     "acks": "all",
     "compression.type": "lz4",
-    # A callback for each record would take a third of the CPU, and tell nothing that the queue's length does not.
+    # A callback for each record would take a fifth of the CPU, and tell nothing that the queue's length does not.
     "delivery.report.only.error": True,
     "delivery.timeout.ms": CONFIRM_SECONDS * 1000,
     "linger.ms": 20,

@@ -202,7 +202,7 @@ class MinuteWriter:
             body.close()
 
     def _see(self, timestamps: Sequence[int]) -> None:
-        # They hardly ever descend: then this is one pass at the speed of C, a fourth of what min and max take.
+        # They hardly ever descend: then this is one pass at the speed of C, a third of what min and max take.
         ordered = sorted(timestamps)
         first, last = ordered[0], ordered[-1]
         self._min = first if self._min is None else min(self._min, first)
