@@ -47,7 +47,7 @@ def main() -> None:
     if "batch" in asked:
         kafka._BATCH = asked["batch"]
     topic = asked["topic"]
-    stream = Stream(Topic(topic, 1, 1, 1, 168), Table("ticks", "Index"), LandingSettings(f"g-{topic}", 64, 168, 1440))
+    stream = Stream(Topic(topic, 1, 1, 1, 168), Table("ticks", "Index"), LandingSettings(f"g-{topic}", 64, 1440))
     client = boto3.client("s3", endpoint_url=asked["endpoint"], **AWS_LOGIN, config=patient(Config()))
     lake = Lake(client, asked["bucket"])
     config = {"bootstrap.servers": asked["bootstrap"], **READER_CONFIG, "group.id": stream.landing.group}

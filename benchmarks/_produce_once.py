@@ -26,7 +26,7 @@ def main() -> None:
     from ticklake.stages.csv_to_kafka import ProducerRun, produce_ticks
 
     asked = json.loads(sys.argv[1])
-    stream = Stream(Topic(asked["topic"], 1, 1, 1, 168), Table("ticks", "Index"), Landing("g", 64, 168, 1440))
+    stream = Stream(Topic(asked["topic"], 1, 1, 1, 168), Table("ticks", "Index"), Landing("g", 64, 1440))
     params = {"mode": "replay", "rate": 0, "seconds": asked["seconds"], "endless": asked["endless"]}
     producer = RecordProducer({"bootstrap.servers": asked["bootstrap"]})
     produced = produce_ticks(producer, stream, Path(asked["file"]), ProducerRun.from_params(params), Event())

@@ -70,7 +70,7 @@ def landed(running: Parts, hours: Sequence[Hour]) -> Sides:
         for name in ("s3", "glue", "athena")
     }
     stream = Stream(
-        Topic(topic, PARTITIONS, 1, 1, 168), Table("ticks", "Index"), LandingSettings(topic, 64, 168, len(minutes))
+        Topic(topic, PARTITIONS, 1, 1, 168), Table("ticks", "Index"), LandingSettings(topic, 64, len(minutes))
     )
     reader = TopicReader(Consumer({"bootstrap.servers": running.bootstrap, **READER_CONFIG, "group.id": topic}), topic)
     landing = Landing(reader, Lake(clients["s3"], bucket), stream, "bench", None)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from ticklake.core.errors import DiskError
 from ticklake.core.objects import Packed, Packer
-from ticklake.core.slices import Slice
 
 lines = st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"").replace(b"\r", b"") + b"\n"), max_size=50)
 
@@ -35,12 +34,12 @@ def read(packed: Packed) -> Object:
 
 
 def pack(all_lines: list[bytes], size: int, at_once: int = 1) -> list[Object]:
-    packer = Packer(Slice(0, 100, 100 + len(all_lines)), size)
+    packer = Packer(100, size)
     full: list[Packed] = []
     for n in range(0, len(all_lines), at_once):
         some = all_lines[n : n + at_once]
         full += packer.add(b"".join(some), range(100 + n, 100 + n + len(some)))
-    return [read(p) for p in (*full, *packer.finish())]
+    return [read(p) for p in (*full, *packer.finish(100 + len(all_lines)))]
 
 
 @given(lines, st.integers(1, 400), st.integers(1, 20))
@@ -87,13 +86,13 @@ def test_the_bytes_are_those_of_every_release_so_that_a_replay_writes_what_was_t
 
 
 def test_the_last_object_reaches_to_the_slices_end_although_its_last_offsets_hold_no_record() -> None:
-    packer = Packer(Slice(0, 5, 12), 1000)
+    packer = Packer(5, 1000)
     assert packer.add(b"{}\n", [5]) == []
-    assert [(p.start, p.end, p.records) for p in map(read, packer.finish())] == [(5, 12, 1)]
+    assert [(p.start, p.end, p.records) for p in map(read, packer.finish(12))] == [(5, 12, 1)]
 
 
 def test_no_line_no_object() -> None:
-    assert list(Packer(Slice(0, 5, 12), 1000).finish()) == []
+    assert list(Packer(5, 1000).finish(12)) == []
 
 
 def test_the_gzip_header_has_no_time_no_name_and_no_system() -> None:
@@ -102,7 +101,7 @@ def test_the_gzip_header_has_no_time_no_name_and_no_system() -> None:
 
 
 def test_a_full_disk_ends_the_packing_in_words() -> None:
-    packer = Packer(Slice(0, 0, 9), 1 << 30)
+    packer = Packer(0, 1 << 30)
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))  # no file can grow
     try:

@@ -35,7 +35,7 @@ def catalogued(aws_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path) -> 
     stream.write_text(
         f"""[topic]\nname = "t"\npartitions = 1\nreplication_factor = 1\nmin_insync_replicas = 1\nretention_hours = 1
         [table]\nname = "{TABLE}"\nkey_column = "Index"
-        [landing]\ngroup = "g"\nobject_mebibytes = 1\nlookback_hours = 1\ncatch_up_minutes = 1\n"""
+        [landing]\ngroup = "g"\nobject_mebibytes = 1\ncatch_up_minutes = 1\n"""
     )
     monkeypatch.setenv("TICKLAKE_STREAM", str(stream))
     return found

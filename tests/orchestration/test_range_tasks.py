@@ -56,7 +56,7 @@ def world(aws_endpoint: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPat
     stream.write_text(
         f"""[topic]\nname = "{topic}"\npartitions = 1\nreplication_factor = 1\nmin_insync_replicas = 1\nretention_hours = 1
         [table]\nname = "{TABLE}"\nkey_column = "Index"
-        [landing]\ngroup = "{topic}"\nobject_mebibytes = 1\nlookback_hours = 1\ncatch_up_minutes = 100\n"""
+        [landing]\ngroup = "{topic}"\nobject_mebibytes = 1\ncatch_up_minutes = 100\n"""
     )
     monkeypatch.setenv("TICKLAKE_STREAM", str(stream))
     connect(monkeypatch, aws_endpoint)

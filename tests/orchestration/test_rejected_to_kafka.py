@@ -37,7 +37,7 @@ def connected(topic: TestTopic, lake: Lake, aws_endpoint: str, monkeypatch: pyte
     stream.write_text(
         f"""[topic]\nname = "{topic.name}"\npartitions = 3\nreplication_factor = 1\nmin_insync_replicas = 1\nretention_hours = 1
         [table]\nname = "{topic.name}"\nkey_column = "Index"
-        [landing]\ngroup = "g"\nobject_mebibytes = 1\nlookback_hours = 1\ncatch_up_minutes = 1\n"""
+        [landing]\ngroup = "g"\nobject_mebibytes = 1\ncatch_up_minutes = 1\n"""
     )
     monkeypatch.setenv("TICKLAKE_STREAM", str(stream))
     topic.send(None, b"no JSON")

@@ -106,7 +106,7 @@ def new_topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
     name = f"t_{uuid4().hex}"
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
     create_topic(admin, name)
-    stream = Stream(Topic(name, 3, 1, 1, 168), Table(name, "Index"), LandingSettings(f"g-{name}", 64, 48, 100))
+    stream = Stream(Topic(name, 3, 1, 1, 168), Table(name, "Index"), LandingSettings(f"g-{name}", 64, 100))
     yield TestTopic(kafka_bootstrap, stream)
     admin.delete_topics([name])[name].result(20)
 

@@ -98,12 +98,12 @@ def test_records_and_rejected_are_all_that_was_consumed_each_once_and_unchanged(
     with pools() as shared:
         writer = MinuteWriter(cast(Lake, memory), "t", MINUTE, object_bytes, shared)
         for one in slices:
-            writer.begin(one)
+            writer.begin(one.partition, one.start)
         for partition, records in log.items():
             for i in range(0, len(records), batch):
                 writer.take(batch_of(partition, records[i : i + batch]))
         for one in slices:
-            writer.end(one)
+            writer.end(one.partition, one.end)
         written = writer.finish(time.monotonic())
 
     lines: dict[tuple[int, int], dict[str, Any]] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -95,10 +95,14 @@ class TopicReader:
         """First offset at or after a time (ms since the epoch), per Kafka partition; absent where nothing is newer."""
         return {p: offset for p, offset in self._list_offsets(timestamp).items() if offset >= 0}
 
-    def read(self, slices: Sequence[Slice]) -> Iterator[Batch]:
+    def read(self, slices: Sequence[Slice], enough: Callable[[int], bool] = lambda partition: False) -> Iterator[Batch]:
         """Every record of the slices (at most one per Kafka partition), those of a Kafka partition in offset order.
 
         Memory: what librdkafka queues (``READER_CONFIG``) and one batch.
+
+        Args:
+            slices: what to read.
+            enough: asked after each batch of a Kafka partition; true ends its slice there.
         """
         ends = {s.partition: s.end for s in slices if s.end > s.start}
         if not ends:
@@ -113,7 +117,7 @@ class TopicReader:
                 raise self._errors.explain(f"Kafka did not read {self.topic} on")
             elif time.monotonic() - last_news > _STALL_SECONDS:
                 raise self._stalled(ends)
-            yield from self._sort(batch, ends)
+            yield from self._sort(batch, ends, enough)
 
     def commit(self, ends: dict[int, int]) -> None:
         """Commit offsets to the group, so that Kafka's tools show the lag. Being refused harms nothing: it is logged."""
@@ -133,7 +137,7 @@ class TopicReader:
         batch: list[Any] = self._ask("read", lambda: self._consumer.consume(1, timeout=0.5))
         return batch + self._ask("read", lambda: self._consumer.consume(_BATCH, timeout=0)) if batch else batch
 
-    def _sort(self, messages: list[Any], ends: dict[int, int]) -> Iterator[Batch]:
+    def _sort(self, messages: list[Any], ends: dict[int, int], enough: Callable[[int], bool]) -> Iterator[Batch]:
         """The messages' records in batches of one Kafka partition; takes finished ones out of ``ends``."""
         # Each step over all messages runs in C (map, groupby): in Python they would cost more than all that follows.
         failed = any(map(Message.error, messages))
@@ -148,7 +152,7 @@ class TopicReader:
             if partition in ends:
                 yield from _batch(partition, run, ends[partition])
         for partition, offset in reached.items():
-            if partition in ends and offset >= ends[partition]:
+            if partition in ends and (offset >= ends[partition] or enough(partition)):
                 del ends[partition]
                 # Else librdkafka reads on behind the slices, and what is asked next stands in line behind its long polls.
                 # Not pause(): a paused partition stays paused when a later read assigns it again.

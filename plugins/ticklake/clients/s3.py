@@ -184,6 +184,16 @@ class Lake:
         except (ClientError, BotoCoreError) as e:
             raise self._error("list", prefix, e) from e
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The folders directly under a prefix (which ends in a slash), as prefixes, in order; a request names a thousand."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        try:
+            for page in pages:
+                for entry in page.get("CommonPrefixes", ()):
+                    yield entry["Prefix"]
+        except (ClientError, BotoCoreError) as e:
+            raise self._error("list", prefix, e) from e
+
     def move(self, key: str, to: str) -> bool:
         """Copy an object within the bucket, then remove it; False when there is none. At most 5 GB, S3's limit for a copy."""
         try:

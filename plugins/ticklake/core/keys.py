@@ -84,7 +84,20 @@ def manifest_key(table: str, minute: Minute) -> str:
 
 def manifest_prefix(table: str, day: date) -> str:
     """``manifests/<table>/dt=…/``: the manifests of one UTC day, whose keys sort by minute."""
-    return f"manifests/{table}/dt={day:%Y-%m-%d}/"
+    return f"{manifests_prefix(table)}dt={day:%Y-%m-%d}/"
+
+
+def manifests_prefix(table: str) -> str:
+    """``manifests/<table>/``: all manifests of a table, a folder a day."""
+    return f"manifests/{table}/"
+
+
+def manifest_day(prefix: str) -> date:
+    """The UTC day of a ``manifests/<table>/dt=…/``; raises LakeError."""
+    try:
+        return date.fromisoformat(prefix.rstrip("/").rpartition("/dt=")[2])
+    except ValueError as e:
+        raise LakeError(f"{prefix!r} is not the folder of a day's manifests.") from e
 
 
 def manifest_minute(key: str) -> Minute:

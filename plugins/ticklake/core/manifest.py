@@ -126,7 +126,7 @@ class Manifest:
             "early": self.early,
             "late": self.late,
             "seconds": self.seconds,
-            "slices": [_offsets(s) for s in self.slices],
+            "slices": [{**_offsets(s), "log_end": s.log_end} for s in self.slices],
             "objects": [asdict(o) for o in self.objects],
             "rejected_objects": [asdict(o) for o in self.rejected_objects],
         }

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, cast
 from isal import isal_zlib
 
 from ticklake.core.errors import DiskError
-from ticklake.core.slices import Slice
 
 _LEVEL = 1
 _GZIP = 16 + isal_zlib.MAX_WBITS  # with gzip's header, which then holds neither a time nor a name, and its trailer
@@ -42,11 +41,10 @@ class Packed:
 class Packer:
     """Packs the lines of one slice. Memory: a block; what is packed goes to a temporary file once it is as large as that."""
 
-    def __init__(self, of: Slice, object_bytes: int) -> None:
-        """Args: of: the slice; object_bytes: uncompressed size at which an object is closed."""
-        self._end = of.end
+    def __init__(self, start: int, object_bytes: int) -> None:
+        """Args: start: the slice's first offset; object_bytes: uncompressed size at which an object is closed."""
         self._object_bytes = object_bytes
-        self._open(of.start)
+        self._open(start)
 
     def add(self, lines: bytes, offsets: Sequence[int]) -> list[Packed]:
         """Take lines, one per offset, each ending in a newline; returns the objects that they filled."""
@@ -61,10 +59,10 @@ class Packer:
                 self._open(offset + 1)
         return full
 
-    def finish(self) -> list[Packed]:
-        """The last object, reaching to the slice's end; none when no line is left for one."""
+    def finish(self, end: int) -> list[Packed]:
+        """The last object, reaching to ``end``, the slice's; none when no line is left for one."""
         if self._records:
-            return [self._finished(self._end)]
+            return [self._finished(end)]
         self.close()
         return []
 

@@ -128,7 +128,6 @@ class Landing:
 
     group: str
     object_mebibytes: int
-    lookback_hours: int
     catch_up_minutes: int
 
     @property

@@ -31,7 +31,7 @@ def check_brokers(**context: Any) -> list[dict[str, str]]:
     def newest_sealed() -> Minute | None:
         lake = lake_of(settings.aws_health, settings.bucket)
         now = Minute.containing(datetime.now(UTC))
-        manifest = newest_before(lake, stream.table.name, now, stream.landing.lookback_hours)
+        manifest = newest_before(lake, stream.table.name, now)
         return manifest.minute if manifest else None
 
     findings = look_at_cluster(ClusterHook(settings.kafka_health).get_conn, stream, newest_sealed)

@@ -7,7 +7,6 @@ partitions, and `seal` seals it: the same keys and bytes, on as many workers as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,8 +50,10 @@ def land(**context: Any) -> dict[str, Any]:
 def prepare(**context: Any) -> list[Any]:
     """Land what is unsealed before the run's minute; returns the minute's parts, one for each `write`. Raises as ``land``.
 
-    The minute's slices and losses are for `seal`, under a key of their own: Airflow maps over returned lists only.
+    The minute's cut and losses are for `seal`, under a key of their own: Airflow maps over returned lists only.
     """
+    import msgspec
+
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
 
@@ -63,46 +64,48 @@ def prepare(**context: Any) -> list[Any]:
         except LostOffsetsError as e:
             raise AirflowFailException(str(e)) from e
     _announce(context, prepared.landed)
-    context["ti"].xcom_push(_CUT, {name: list(map(asdict, getattr(prepared, name))) for name in ("slices", "lost")})
-    return [list(map(asdict, part)) for part in prepared.parts]
+    context["ti"].xcom_push(_CUT, msgspec.to_builtins({"cut": prepared.cut, "lost": prepared.lost}, str_keys=True))
+    parts: list[Any] = msgspec.to_builtins(prepared.parts, str_keys=True)
+    return parts
 
 
 @task
 @fails_at_once
-def write(part: list[dict[str, int]], **context: Any) -> dict[str, Any]:
+def write(part: dict[str, Any], **context: Any) -> dict[str, Any]:
     """Write the objects of a part of the run's minute; returns what was written."""
     import msgspec
 
-    from ticklake.core.slices import Slice
+    from ticklake.core.slices import Cut
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
 
     minute = minute_of(context)
     with open_landing(context) as landing:
-        written = stage.write_part(landing, minute, msgspec.convert(part, list[Slice]))
-    answer: dict[str, Any] = msgspec.to_builtins(written)
+        written = stage.write_part(landing, minute, msgspec.convert(part, Cut, strict=False))
+    answer: dict[str, Any] = msgspec.to_builtins(written, str_keys=True)
     return answer
 
 
 @task(outlets=[LANDED_MINUTES])
 @fails_at_once
-def seal(cut: dict[str, list[Any]], written: Any, **context: Any) -> dict[str, Any] | None:
+def seal(cut: dict[str, Any], written: Any, **context: Any) -> dict[str, Any] | None:
     """Seal the run's minute, unless it was sealed before. Raises as ``land`` does."""
     import msgspec
 
-    from ticklake.core.slices import Slice
+    from ticklake.core.slices import Cut, Slice
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
     from ticklake.stages.minute_writer import Written
 
-    if not cut["slices"]:
+    own = msgspec.convert(cut["cut"], Cut, strict=False)
+    if not own.slices:
         return None
-    slices, lost = (msgspec.convert(cut[name], tuple[Slice, ...]) for name in ("slices", "lost"))
-    parts = msgspec.convert(written[:], list[Written])
+    lost = msgspec.convert(cut["lost"], tuple[Slice, ...])
+    parts = msgspec.convert(written[:], list[Written], strict=False)
     minute = minute_of(context)
     with open_landing(context) as landing:
         try:
-            landed = stage.seal(landing, minute, slices, lost, parts)
+            landed = stage.seal(landing, minute, own, lost, parts)
         except LostOffsetsError as e:
             raise AirflowFailException(str(e)) from e
     return _announce(context, landed)

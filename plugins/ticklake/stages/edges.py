@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
 from ticklake.core.origin import Origin
-from ticklake.core.slices import Offsets
+from ticklake.core.slices import Offsets, Seen
 from ticklake.stages.landing import Landing, require_same_topic
 from ticklake.stages.sealed import agreed_origin, newest_before, oldest_after, origin_of
 
@@ -20,12 +21,20 @@ class Edge:
     offsets: Offsets
     sealed: Manifest | None = None
 
+    @property
+    def seen(self) -> Seen | None:
+        """How far the log went when the minute was sealed; None where its manifest does not say."""
+        if self.sealed is None:
+            return None
+        ends = {s.partition: s.log_end for s in self.sealed.slices if s.log_end is not None}
+        return Seen(ends, int(datetime.fromisoformat(self.sealed.sealed_at).timestamp() * 1000))
+
 
 def edges_of(landing: Landing, minute: Minute) -> tuple[Edge | None, Edge | None]:
     """What lies before and after an unsealed minute: sealed ones, or the table's origin where that is nearer."""
-    lake, table, lookback = landing.lake, landing.table, landing.stream.landing.lookback_hours
+    lake, table = landing.lake, landing.table
     sealed, origin, after = (
-        newest_before(lake, table, minute, lookback),
+        newest_before(lake, table, minute),
         origin_of(lake, table),
         oldest_after(lake, table, minute),
     )
@@ -33,7 +42,7 @@ def edges_of(landing: Landing, minute: Minute) -> tuple[Edge | None, Edge | None
         if known is not None:
             require_same_topic(landing, known)
     if sealed is None:
-        origin = agreed_origin(lake, table, minute, lambda: _begin(landing, minute), lookback)
+        origin = agreed_origin(lake, table, lambda: _begin(landing, minute, after))
     previous = Edge(sealed.minute, sealed.ends, sealed) if sealed else None
     if previous is None and origin and origin.minute <= minute:
         previous = Edge(origin.minute.plus(-1), origin.starts)
@@ -43,7 +52,10 @@ def edges_of(landing: Landing, minute: Minute) -> tuple[Edge | None, Edge | None
     return previous, following
 
 
-def _begin(landing: Landing, minute: Minute) -> Origin:
+def _begin(landing: Landing, minute: Minute, after: Manifest | None) -> Origin:
+    """The origin of a table that has none; where minutes are sealed, it was removed: the oldest of them was the first."""
+    if after is not None:
+        return Origin(after.minute, after.starts, after.topic_id)
     # The end of the log is read first: a record that comes in between is taken, not skipped.
     high = landing.reader.high()
     return Origin(minute, high | landing.reader.by_time(minute.start_ms), landing.topic_id)

@@ -14,19 +14,19 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ticklake.core.errors import LakeError, LostOffsetsError, NotOverError
 from ticklake.core.keys import manifest_key
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
-from ticklake.core.slices import LogState, Offsets, Slice, cut, groups, lost, readable
+from ticklake.core.slices import Clock, Cut, LogState, Offsets, Slice, cut, groups, lost
 from ticklake.stages.edges import Edge, edges_of, minutes_to_land
 from ticklake.stages.landing import Landed, Landing, delete_late_leftovers, delete_leftovers, leftovers_by_minute
 from ticklake.stages.minute_writer import Written, joined
 from ticklake.stages.restore import restore
 from ticklake.stages.sealed import manifest_of
-from ticklake.stages.write import LARGEST_RECORD, Cut, within, write
+from ticklake.stages.write import LARGEST_RECORD, within, write
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +39,15 @@ class Prepared:
 
     Attributes:
         landed: unsealed minutes before it, landed already; the minute itself when it was sealed before.
-        slices: what the minute takes; empty when it was sealed before.
+        cut: what the minute takes; without slices when it was sealed before.
         lost: those of its offsets that Kafka no longer has.
-        parts: the slices to read, in groups of about as many offsets; at least one group.
+        parts: what is to be read of the cut, in parts of about as many offsets; at least one.
     """
 
     landed: Landed
-    slices: tuple[Slice, ...]
+    cut: Cut
     lost: tuple[Slice, ...]
-    parts: tuple[tuple[Slice, ...], ...]
+    parts: tuple[Cut, ...]
 
 
 def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -> Landed:
@@ -67,7 +67,7 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
     sealed = _sealed_before(landing, minute, now, force)
     if sealed is not None:
         return sealed
-    unsealed = _unsealed(landing, minute)
+    unsealed = _unsealed(landing, minute, now)
     manifests = tuple(unsealed.land(len(unsealed.minutes)))
     _complain_of_losses(manifests)
     unsealed.complain_of_limit(minute)
@@ -86,32 +86,26 @@ def prepare(landing: Landing, minute: Minute, now: datetime, parts: int, force: 
     """
     sealed = _sealed_before(landing, minute, now, force)
     if sealed is not None:
-        return Prepared(sealed, (), (), ((),))
-    unsealed = _unsealed(landing, minute)
+        return Prepared(sealed, Cut(()), (), (Cut(()),))
+    unsealed = _unsealed(landing, minute, now)
     before = [m for m in unsealed.minutes if m != minute]
     manifests = tuple(unsealed.land(len(before)))
     _complain_of_losses(manifests)
     unsealed.complain_of_limit(minute)
-    _, slices = unsealed.next_cut(minute)
-    return Prepared(
-        Landed(manifests),
-        slices,
-        lost(slices, unsealed.low),
-        groups(readable(slices, unsealed.low), parts),
-    )
+    own = unsealed.next_cut(minute)
+    return Prepared(Landed(manifests), own, lost(own.slices, unsealed.low), groups(own.readable(unsealed.low), parts))
 
 
-def write_part(landing: Landing, minute: Minute, slices: Sequence[Slice]) -> Written:
-    """Write the objects of some of the minute's slices; seals nothing. The same keys and bytes, whatever the groups."""
-    [written] = write(landing, [(minute, tuple(slices))])
+def write_part(landing: Landing, minute: Minute, part: Cut) -> Written:
+    """Write the objects of a part of the minute's cut; seals nothing. The same keys and bytes, whatever the parts."""
+    [written] = write(landing, [(minute, part)])
     return written
 
 
-def seal(
-    landing: Landing, minute: Minute, slices: tuple[Slice, ...], gone: tuple[Slice, ...], parts: Iterable[Written]
-) -> Landed:
+def seal(landing: Landing, minute: Minute, own: Cut, gone: tuple[Slice, ...], parts: Iterable[Written]) -> Landed:
     """Seal a minute whose parts are written; the first writer wins. Raises LostOffsetsError as ``land`` does."""
-    manifest, _ = _seal(landing, _manifest(landing, minute, slices, gone, joined(parts)), None)
+    written = joined(parts)
+    manifest, _ = _seal(landing, _manifest(landing, minute, own.settled(None, written.ends), gone, written), None)
     landing.reader.commit(manifest.ends)
     _complain_of_losses([manifest])
     return Landed((manifest,))
@@ -125,26 +119,28 @@ def _sealed_before(landing: Landing, minute: Minute, now: datetime, force: bool)
     return None if sealed is None else Landed((sealed,), restore(landing, sealed, force))
 
 
-def _unsealed(landing: Landing, minute: Minute) -> _Unsealed:
+def _unsealed(landing: Landing, minute: Minute, now: datetime) -> _Unsealed:
     previous, following = edges_of(landing, minute)
     if previous and previous.sealed:
         delete_late_leftovers(landing, previous.sealed)
     wanted = minutes_to_land(previous, minute, landing.stream.landing.catch_up_minutes)
     if len(wanted) > 1:
         log.info("Catching up %d unsealed minutes, %s to %s", len(wanted), wanted[0], wanted[-1])
-    return _Unsealed(landing, wanted, previous, following)
+    return _Unsealed(landing, wanted, previous, following, int(now.timestamp() * 1000))
 
 
 class _Unsealed:
     """Minutes to land, oldest first, and how far that has come."""
 
     def __init__(
-        self, landing: Landing, minutes: Sequence[Minute], previous: Edge | None, following: Edge | None
+        self, landing: Landing, minutes: Sequence[Minute], previous: Edge | None, following: Edge | None, now: int
     ) -> None:
         self._landing = landing
         self.minutes = minutes
         self._previous = previous
         self._following = following
+        self._now = now
+        self._seen = previous.seen if previous else None
         self._leftovers: dict[Minute, set[str]] = {}
         self._look_at_log()
 
@@ -155,9 +151,11 @@ class _Unsealed:
         committed = time.monotonic()
         while todo:
             cuts = within(self._cuts(todo), record_bytes)
-            offsets, size = sum(s.end - s.start for _, slices in cuts for s in slices), 0
-            with closing(write(self._landing, [(m, readable(s, self.low)) for m, s in cuts])) as stored:
-                for (minute, slices), written in zip(cuts, stored, strict=True):
+            offsets, size = 0, 0
+            with closing(write(self._landing, [(m, c.readable(self.low)) for m, c in cuts])) as stored:
+                for (minute, planned), written in zip(cuts, stored, strict=True):
+                    slices = planned.settled(self._previous.offsets if self._previous else None, written.ends)
+                    offsets += sum(s.end - s.start for s in slices)
                     size += written.size
                     manifest, ours = self._seal(minute, slices, written)
                     self._previous = Edge(minute, manifest.ends)
@@ -176,7 +174,8 @@ class _Unsealed:
 
     def next_cut(self, minute: Minute) -> Cut:
         """What a minute takes, directly after what is landed."""
-        return next(self._cuts([minute]))
+        [(_, own)] = self._cuts([minute])
+        return own
 
     def complain_of_limit(self, minute: Minute) -> None:
         """Raise LakeError when the minute lies beyond the limit of one run."""
@@ -189,23 +188,32 @@ class _Unsealed:
 
     def _look_at_log(self) -> None:
         # The end of the log is read before any time is looked up: see LogState.
-        self._high, self.low = self._landing.reader.high(), self._landing.reader.low()
+        reader = self._landing.reader
+        self._high, self.low = reader.high(), reader.low()
+        self._ahead = reader.by_time(self._now + 1)
+        # A run that came late has seen records dated in this one's windows, and rightly left them to it.
+        late = self._seen is not None and self.minutes[0].end_ms <= self._seen.ms
+        self._ahead_of_seen = reader.by_time(self._seen.ms + 1) if self._seen and late else {}
 
-    def _cuts(self, minutes: Iterable[Minute]) -> Iterator[Cut]:
+    def _cuts(self, minutes: Iterable[Minute]) -> Iterator[tuple[Minute, Cut]]:
         """What each of consecutive minutes takes, when each is sealed as it is cut."""
         reader, following = self._landing.reader, self._following
         ends: Offsets | None = self._previous.offsets if self._previous else None
+        undecided: set[int] = set()
         for minute in minutes:
             log_state = LogState(
                 low=self.low,
                 high=self._high,
                 by_time_start=reader.by_time(minute.start_ms) if ends is None else {},
                 by_time_end=reader.by_time(minute.end_ms),
+                ahead=self._ahead,
             )
+            clock = Clock(minute.end_ms, self._now, self._seen, self._ahead_of_seen)
             adjacent = following is not None and following.minute == minute.plus(1)
-            slices = cut(log_state, ends, following.offsets if following else None, adjacent)
-            yield minute, slices
-            ends = {s.partition: s.end for s in slices}
+            found = cut(log_state, clock, ends, following.offsets if following else None, adjacent, undecided)
+            yield minute, found
+            undecided |= found.open.keys()
+            ends = {s.partition: s.end for s in found.slices}
             # Records that came since the log was looked at may lie before the cut, where their time says so.
             self._high = {p: max(high, ends[p]) for p, high in self._high.items()}
 
@@ -227,7 +235,7 @@ def _manifest(
         cluster_id=landing.reader.cluster_id,
         topic_id=landing.topic_id,
         minute=minute,
-        sealed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        sealed_at=landing.clock().isoformat(timespec="milliseconds"),
         run_id=landing.run_id,
         slices=slices,
         objects=written.objects,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from ticklake.clients.kafka import TopicReader
 from ticklake.clients.s3 import Lake
@@ -27,13 +28,23 @@ _CLOCKS = timedelta(seconds=10)  # by which S3's clock may be behind
 
 @dataclass(frozen=True)
 class Landing:
-    """What the stage works with: the topic, the bucket, the stream's settings, the run's name, Kafka's id of the topic."""
+    """What the stage works with.
+
+    Attributes:
+        reader: of the topic.
+        lake: the bucket.
+        stream: the stream's settings.
+        run_id: the run's name.
+        topic_id: Kafka's id of the topic.
+        clock: the time of a seal.
+    """
 
     reader: TopicReader
     lake: Lake
     stream: Stream
     run_id: str
     topic_id: str | None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
     def table(self) -> str:

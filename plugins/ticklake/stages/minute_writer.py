@@ -19,7 +19,6 @@ from ticklake.core.manifest import StoredObject
 from ticklake.core.minute import Minute
 from ticklake.core.objects import Packed, Packer
 from ticklake.core.records import Batch, Splicer, UnfitError, rejected_line
-from ticklake.core.slices import Slice
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +47,7 @@ class Written:
         max_timestamp: the largest.
         early: records with a timestamp at or after the window's end.
         late: records with a timestamp before the window's start.
+        ends: Kafka partition -> end offset, as far as something was read of it.
         size: bytes before packing.
         seconds: how long it took; minutes written together began together.
     """
@@ -58,6 +58,7 @@ class Written:
     max_timestamp: int | None
     early: int
     late: int
+    ends: dict[int, int]
     size: int
     seconds: float
 
@@ -72,6 +73,7 @@ def joined(parts: Iterable[Written]) -> Written:
         max((w.max_timestamp for w in some if w.max_timestamp is not None), default=None),
         sum(w.early for w in some),
         sum(w.late for w in some),
+        {p: end for w in some for p, end in w.ends.items()},
         sum(w.size for w in some),
         max((w.seconds for w in some), default=0.0),
     )
@@ -144,6 +146,7 @@ class MinuteWriter:
         self._zones = zones
         self._splicer = Splicer()
         self._open: dict[tuple[str, int], _Lines] = {}
+        self._ends: dict[int, int] = {}
         self._packers: set[Packer] = set()
         self._pools = shared
         self._packing: deque[Future[None]] = deque()
@@ -155,12 +158,12 @@ class MinuteWriter:
         self._early = self._late = self._taken = self._size = 0
         self._told = time.monotonic()
 
-    def begin(self, of: Slice) -> None:
+    def begin(self, partition: int, start: int) -> None:
         """Open a slice; its records may come from now on."""
         for zone in (RAW, REJECTED):
-            packer = Packer(of, self._object_bytes)
+            packer = Packer(start, self._object_bytes)
             self._packers.add(packer)
-            self._open[zone, of.partition] = _Lines(packer)
+            self._open[zone, partition] = _Lines(packer)
 
     def take(self, batch: Batch) -> None:
         """Write the next records of one slice."""
@@ -169,12 +172,13 @@ class MinuteWriter:
         self._taken += len(batch)
         self._tell()
 
-    def end(self, of: Slice) -> None:
-        """Close a slice, if it is open: all of its records have come."""
+    def end(self, partition: int, end: int) -> None:
+        """Close a slice at its end offset: all of its records have come."""
+        self._ends[partition] = end
         for zone in (RAW, REJECTED):
-            lines = self._open.pop((zone, of.partition), None)
-            if lines and (lines.parts or lines.begun):
-                self._pack(zone, of.partition, lines, last=True)
+            lines = self._open.pop((zone, partition))
+            if lines.parts or lines.begun:
+                self._pack(zone, partition, lines, end)
 
     def finish(self, began: float) -> Written:
         """Wait for the uploads; raises LakeError when one failed. ``began``: by the monotonic clock, for ``seconds``."""
@@ -188,6 +192,7 @@ class MinuteWriter:
             self._max,
             self._early,
             self._late,
+            self._ends,
             self._size,
             time.monotonic() - began,
         )
@@ -244,20 +249,21 @@ class MinuteWriter:
             self._pack(zone, partition, collected)
             collected.parts, collected.size = [], 0
 
-    def _pack(self, zone: str, partition: int, lines: _Lines, last: bool = False) -> None:
+    def _pack(self, zone: str, partition: int, lines: _Lines, end: int | None = None) -> None:
+        """Have lines packed; with ``end``, they are the slice's last."""
         while len(self._packing) >= _PACKS_AT_ONCE:
             self._packing.popleft().result()
         self._packing.append(
-            self._pools.packing.submit(self._pack_now, zone, partition, lines.packer, lines.parts, last)
+            self._pools.packing.submit(self._pack_now, zone, partition, lines.packer, lines.parts, end)
         )
         lines.begun = True
 
-    def _pack_now(self, zone: str, partition: int, packer: Packer, parts: _Parts, last: bool) -> None:
+    def _pack_now(self, zone: str, partition: int, packer: Packer, parts: _Parts, end: int | None) -> None:
         for lines, offsets in parts:
             for packed in packer.add(lines, offsets):
                 self._store(zone, partition, packed)
-        if last:
-            for packed in packer.finish():
+        if end is not None:
+            for packed in packer.finish(end):
                 self._store(zone, partition, packed)
             self._packers.discard(packer)
 

@@ -127,7 +127,7 @@ def _look_at_lake(sides: Sides, hour: Hour, readers: ThreadPoolExecutor) -> _Vie
 def _around(landing: Landing, hour: Hour) -> Iterator[Manifest | Origin]:
     """What the hour's manifests must touch."""
     lake, table, minutes = landing.lake, landing.table, hour.minutes()
-    before = newest_before(lake, table, minutes[0], landing.stream.landing.lookback_hours)
+    before = newest_before(lake, table, minutes[0])
     after = oldest_after(lake, table, minutes[-1])
     origin = origin_of(lake, table)
     yield from (sealed for sealed in (before, after) if sealed)

@@ -64,10 +64,10 @@ def _rewrite(landing: Landing, minute: Minute, stored: StoredObject, low: dict[i
     zones = (RAW,) if stored.key.startswith(f"{RAW}/") else (REJECTED,)
     with pools() as shared:
         writer = MinuteWriter(landing.lake, landing.table, minute, 2**62, shared, zones)
-        writer.begin(offsets)
+        writer.begin(stored.partition, stored.start)
         for batch in landing.reader.read([offsets]):
             writer.take(batch)
-        writer.end(offsets)
+        writer.end(stored.partition, stored.end)
         written = writer.finish(time.monotonic())
     again = {o.key: o for o in (*written.objects, *written.rejected_objects)}.get(stored.key)
     if again is None or again.records != stored.records:

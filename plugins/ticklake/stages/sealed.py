@@ -1,14 +1,21 @@
-"""What bounds a minute: sealed minutes around it, and the origin. No look-up walks more than the days in question."""
+"""What bounds a minute: sealed minutes around it, and the origin. A look-up lists one day or two, and the days."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date
 
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import manifest_key, manifest_minute, manifest_prefix, origin_key
+from ticklake.core.keys import (
+    manifest_day,
+    manifest_key,
+    manifest_minute,
+    manifest_prefix,
+    manifests_prefix,
+    origin_key,
+)
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Hour, Minute
 from ticklake.core.origin import Origin
@@ -39,27 +46,33 @@ def sealed_in(lake: Lake, table: str, hour: Hour) -> tuple[Manifest, ...]:
     return tuple(m for m in found if m)
 
 
-def newest_before(lake: Lake, table: str, minute: Minute, lookback_hours: int) -> Manifest | None:
-    """The newest sealed minute before this one, not further back than so many hours."""
+def newest_before(lake: Lake, table: str, minute: Minute) -> Manifest | None:
+    """The newest sealed minute before this one, however old; None when there is none."""
     # The very minute before is nearly always the answer, and costs one request.
     direct = manifest_of(lake, table, minute.plus(-1))
     if direct is not None:
         return direct
-    oldest = Minute(minute.start - timedelta(hours=lookback_hours))
-    day = minute.start.date()
-    while day >= oldest.start.date():
-        found = [manifest_minute(entry.key) for entry in lake.list(manifest_prefix(table, day))]
-        before = [m for m in found if oldest <= m < minute]
-        if before:
-            return manifest_of(lake, table, max(before))
-        day -= timedelta(days=1)
-    return None
+    today = minute.start.date()
+    found = _newest_of(lake, table, today, minute)
+    if found is None:
+        # One listing names every day that has manifests, so a pause of a year costs no more than one of a day.
+        days = (manifest_day(prefix) for prefix in lake.folders(manifests_prefix(table)))
+        found = _newest_of(lake, table, max((d for d in days if d < today), default=None), minute)
+    return None if found is None else manifest_of(lake, table, found)
+
+
+def _newest_of(lake: Lake, table: str, day: date | None, before: Minute) -> Minute | None:
+    """The newest sealed minute of a day, before this one."""
+    if day is None:
+        return None
+    minutes = (manifest_minute(entry.key) for entry in lake.list(manifest_prefix(table, day)))
+    return max((m for m in minutes if m < before), default=None)
 
 
 def oldest_after(lake: Lake, table: str, minute: Minute) -> Manifest | None:
     """The oldest sealed minute after this one."""
     # Manifests' keys sort by time, so the first one listed after ours is it.
-    for entry in lake.list(f"manifests/{table}/", start_after=manifest_key(table, minute)):
+    for entry in lake.list(manifests_prefix(table), start_after=manifest_key(table, minute)):
         return manifest_of(lake, table, manifest_minute(entry.key))
     return None
 
@@ -70,21 +83,15 @@ def origin_of(lake: Lake, table: str) -> Origin | None:
     return None if body is None else Origin.from_json(body)
 
 
-def agreed_origin(lake: Lake, table: str, minute: Minute, begin: Callable[[], Origin], lookback_hours: int) -> Origin:
-    """The table's origin; when there is none, or none within the look-back, this minute becomes it, first writer wins.
+def agreed_origin(lake: Lake, table: str, begin: Callable[[], Origin]) -> Origin:
+    """The table's origin; when there is none, it is written: once, first writer wins, and never replaced.
 
     Args:
         lake: the bucket.
         table: name of the table.
-        minute: a minute without a sealed one before it.
         begin: the origin that it would be; asked for only when needed.
-        lookback_hours: how far back landing goes on from.
     """
-
-    def agree(found: bytes | None) -> bytes:
-        known = None if found is None else Origin.from_json(found)
-        if known is not None and known.minute.start >= minute.start - timedelta(hours=lookback_hours):
-            return found or b""
-        return begin().to_json()
-
-    return Origin.from_json(lake.update(origin_key(table), agree))
+    known = origin_of(lake, table)
+    if known is not None:
+        return known
+    return Origin.from_json(lake.update(origin_key(table), lambda found: found or begin().to_json()))

@@ -2,22 +2,21 @@
 
 After an outage a day may wait in minutes of a few records each. To read each by itself costs a fetch from Kafka a minute, most
 of it waiting; so minutes are read together as long as what they hold fits into little memory.
+
+Where a slice's end is open (``core.slices``) it is found here, in the records as they come: none is read twice for it.
 """
 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left, bisect_right
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Sequence
 
 from ticklake.core.minute import Minute
 from ticklake.core.records import Batch
-from ticklake.core.slices import Slice
+from ticklake.core.slices import Cut, EndRule, Slice
 from ticklake.stages.landing import Landing
 from ticklake.stages.minute_writer import MinuteWriter, Written, pools
-
-Cut = tuple[Minute, tuple[Slice, ...]]
-"""A minute and what it takes, at most one slice per Kafka partition."""
 
 LARGEST_RECORD = 1 << 20
 """Bytes of a record where nothing is known: Kafka's own default limit."""
@@ -29,31 +28,31 @@ _BYTES_AT_ONCE = 16 << 20
 _MINUTES_AT_ONCE = 60
 
 
-def within(cuts: Iterable[Cut], record_bytes: int) -> list[Cut]:
-    """The first cuts, as many as may be written together; at least one.
+def within(cuts: Iterable[tuple[Minute, Cut]], record_bytes: int) -> list[tuple[Minute, Cut]]:
+    """The first minutes with what they take, as many as may be written together; at least one.
 
     Args:
         cuts: of consecutive minutes, oldest first.
         record_bytes: mean size of a record, as far as it is known.
     """
-    some: list[Cut] = []
+    some: list[tuple[Minute, Cut]] = []
     left = _BYTES_AT_ONCE
-    for cut in cuts:
-        left -= sum(s.end - s.start for s in cut[1]) * record_bytes
+    for minute, cut in cuts:
+        left -= sum(s.end - s.start for s in cut.slices) * record_bytes
         if some and left < 0:
             break
-        some.append(cut)
+        some.append((minute, cut))
         if len(some) == _MINUTES_AT_ONCE:
             break
     return some
 
 
-def write(landing: Landing, cuts: Sequence[Cut]) -> Generator[Written]:
+def write(landing: Landing, cuts: Sequence[tuple[Minute, Cut]]) -> Generator[Written]:
     """Write the objects of consecutive minutes; gives what was written of each, in their order, once it is stored.
 
     Args:
         landing: what to work with.
-        cuts: the minutes; in each Kafka partition the slices touch.
+        cuts: the minutes and what they take, as far as Kafka holds it; in each Kafka partition the slices touch.
 
     Raises:
         KafkaError, LakeError, DiskError: what is written already names its content and harms nothing.
@@ -65,9 +64,14 @@ def write(landing: Landing, cuts: Sequence[Cut]) -> Generator[Written]:
             for minute, _ in cuts
         ]
         try:
-            partitions = sorted({s.partition for _, slices in cuts for s in slices})
+            partitions = sorted({s.partition for _, cut in cuts for s in cut.slices})
             for i in range(0, len(partitions), _PARTITIONS_AT_ONCE):
-                _read_into(landing, writers, cuts, set(partitions[i : i + _PARTITIONS_AT_ONCE]))
+                some = {p: _Partition(p) for p in partitions[i : i + _PARTITIONS_AT_ONCE]}
+                for writer, (_, cut) in zip(writers, cuts, strict=True):
+                    for s in cut.slices:
+                        if s.partition in some:
+                            some[s.partition].add(s, cut.open.get(s.partition), writer)
+                _read_into(landing, some)
             for writer in writers:
                 yield writer.finish(began)
         except BaseException:
@@ -76,31 +80,69 @@ def write(landing: Landing, cuts: Sequence[Cut]) -> Generator[Written]:
             raise
 
 
-def _read_into(landing: Landing, writers: Sequence[MinuteWriter], cuts: Sequence[Cut], partitions: set[int]) -> None:
-    """Read these Kafka partitions of all the minutes at once."""
-    of: dict[int, list[tuple[Slice, MinuteWriter]]] = {p: [] for p in sorted(partitions)}
-    for writer, (_, slices) in zip(writers, cuts, strict=True):
-        for s in slices:
-            if s.partition in partitions:
-                writer.begin(s)
-                of[s.partition].append((s, writer))
-    ends = {p: [s.end for s, _ in some] for p, some in of.items()}
-    for batch in landing.reader.read([Slice(p, some[0][0].start, some[-1][0].end) for p, some in of.items()]):
-        for n, part in _by_minute(batch, ends[batch.partition]):
-            s, writer = of[batch.partition][n]
-            writer.take(part)
-            if part.offsets[-1] + 1 == s.end:
-                writer.end(s)  # its last object is on its way while other Kafka partitions are being read
-    for some in of.values():
-        for s, writer in some:
-            writer.end(s)
+def _read_into(landing: Landing, partitions: dict[int, _Partition]) -> None:
+    """Read these Kafka partitions, of all the minutes at once."""
+    slices = [partition.slice for partition in partitions.values()]
+    for batch in landing.reader.read(slices, lambda p: partitions[p].done):
+        partitions[batch.partition].take(batch)
+    for partition in partitions.values():
+        partition.finish()
 
 
-def _by_minute(batch: Batch, ends: Sequence[int]) -> Iterator[tuple[int, Batch]]:
-    """The batch cut at the ends of slices that touch: position of the slice, its records."""
-    begin = 0
-    while begin < len(batch):
-        n = bisect_right(ends, batch.offsets[begin])
-        end = bisect_left(batch.offsets, ends[n], begin)
-        yield n, batch if end - begin == len(batch) else batch.part(begin, end)
-        begin = end
+class _Partition:
+    """One Kafka partition's records on their way to the minutes that they belong to, oldest first."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._minutes: list[tuple[Slice, EndRule | None, MinuteWriter]] = []
+        self._next = 0  # the minute that takes what comes
+        self._end = 0  # of what was given to a minute
+
+    def add(self, planned: Slice, rule: EndRule | None, writer: MinuteWriter) -> None:
+        """The next minute takes this slice; a rule ends it earlier."""
+        if not self._minutes:
+            self._end = planned.start
+            writer.begin(self._number, planned.start)
+        self._minutes.append((planned, rule, writer))
+
+    @property
+    def slice(self) -> Slice:
+        """All that is to be read."""
+        return Slice(self._number, self._minutes[0][0].start, self._minutes[-1][0].end)
+
+    @property
+    def done(self) -> bool:
+        """Whether every minute has what it takes."""
+        return self._next == len(self._minutes)
+
+    def take(self, batch: Batch) -> None:
+        """Hand the next records out; what lies behind the last minute's end is left."""
+        begin = 0
+        while not self.done and begin < len(batch):
+            planned, rule, writer = self._minutes[self._next]
+            limit = bisect_left(batch.offsets, planned.end, begin)
+            some = batch if limit - begin == len(batch) else batch.part(begin, limit)
+            found = rule.find(some.offsets, some.timestamps) if rule and some else None
+            if found is not None:
+                some, limit = some.part(0, found), begin + found
+            if some:
+                writer.take(some)
+                self._end = some.offsets[-1] + 1
+            if found is not None:
+                self._close(batch.offsets[limit])
+            elif limit < len(batch) or self._end == planned.end:
+                # Its last object is on its way while other Kafka partitions are being read.
+                self._close(planned.end)
+            begin = limit
+
+    def finish(self) -> None:
+        """Close what is left: nothing more comes."""
+        while not self.done:
+            self._close(self._minutes[self._next][0].end)
+
+    def _close(self, end: int) -> None:
+        self._minutes[self._next][2].end(self._number, end)
+        self._end = end
+        self._next += 1
+        if not self.done:
+            self._minutes[self._next][2].begin(self._number, end)
