@@ -184,3 +184,48 @@ def test_groups_hold_every_slice_once_and_none_is_larger_than_a_slice_above_the_
     assert 1 <= len(made) <= count
     loads = [sum(s.end - s.start for s in group.slices) for group in made]
     assert max(loads) - max(sizes, default=0) <= sum(sizes) / count
+
+
+moments = st.one_of(
+    st.integers(-100, 900),  # seconds after the first minute's start; ten minutes are played
+    st.integers(0, 12).map(lambda m: 60 * m),
+    st.sampled_from([-(10**9), 0, 10**12, 2**62]),
+)
+arrivals = st.lists(st.tuples(st.integers(0, 599), moments), max_size=40)
+
+
+@given(arrivals, st.lists(st.booleans(), min_size=12, max_size=12))
+def test_whatever_the_dates_minutes_touch_and_nothing_waits_longer_than_two_runs(
+    sent: list[tuple[int, int]], runs: list[bool]
+) -> None:
+    """A log of records (arrival, date) in seconds; each minute that is not skipped is landed two seconds after its end."""
+    log = sorted(sent, key=lambda record: record[0])
+    dates = [date for _, date in log]
+    sealed: list[Slice] = [Slice(0, 0, 0, 0)]  # the minute before the first
+    seen = Seen({0: 0}, 2)
+    ran: list[int] = []
+    for minute in (m for m, happens in enumerate(runs) if happens or m == len(runs) - 1):
+        now = 60 * minute + 62
+        high = sum(arrival <= now for arrival, _ in log)
+
+        def by_time(moment: int, high: int = high) -> dict[int, int]:
+            return next(({0: o} for o in range(high) if dates[o] >= moment), {})
+
+        for m in range(len(sealed) - 1, minute + 1):
+            state = LogState({0: 0}, {0: high}, {}, by_time(60 * m + 60), by_time(now + 1))
+            found = cut(state, Clock(60 * m + 60, now, seen, by_time(seen.ms + 1)), {0: sealed[-1].end})
+            [planned] = found.slices
+            rule = found.open.get(0)
+            offsets = range(planned.start, planned.end)
+            end = rule.find(offsets, dates[planned.start : planned.end]) if rule else None
+            [own] = found.settled({0: sealed[-1].end}, {} if end is None else {0: offsets[end]})
+            assert own.start == sealed[-1].end
+            # What the proof of timeliness asks of every manifest.
+            assert own.log_end is not None
+            assert all(60 * m + 60 <= dates[o] <= now for o in range(own.end, own.log_end)[:1])
+            sealed.append(own)
+        seen = Seen({0: high}, now)
+        ran.append(minute)
+        # Everything that the run before saw is landed now.
+        before = 60 * ran[-2] + 62 if len(ran) > 1 else -1
+        assert all(arrival > before for arrival, _ in log[sealed[-1].end :])

@@ -25,7 +25,8 @@ from ticklake.stages.edges import Edge, edges_of, minutes_to_land
 from ticklake.stages.landing import Landed, Landing, delete_late_leftovers, delete_leftovers, leftovers_by_minute
 from ticklake.stages.minute_writer import Written, joined
 from ticklake.stages.restore import restore
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.sealed import manifest_of, newest_before
+from ticklake.stages.time_index import TimeIndex
 from ticklake.stages.write import LARGEST_RECORD, within, write
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Prepared:
 
     Attributes:
         landed: unsealed minutes before it, landed already; the minute itself when it was sealed before.
-        cut: what the minute takes; without slices when it was sealed before.
+        cut: what the minute takes; without slices when it was sealed before, or lies beyond the limit of one run.
         lost: those of its offsets that Kafka no longer has.
         parts: what is to be read of the cut, in parts of about as many offsets; at least one.
     """
@@ -51,7 +52,7 @@ class Prepared:
 
 
 def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -> Landed:
-    """Land a minute, and before it every unsealed minute since the newest sealed one.
+    """Land a minute, and before it every unsealed minute since the newest sealed one, as many as one run may.
 
     Args:
         landing: what to work with.
@@ -70,7 +71,7 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
     unsealed = _unsealed(landing, minute, now)
     manifests = tuple(unsealed.land(len(unsealed.minutes)))
     _complain_of_losses(manifests)
-    unsealed.complain_of_limit(minute)
+    unsealed.reaches(minute)
     return Landed(manifests)
 
 
@@ -91,7 +92,8 @@ def prepare(landing: Landing, minute: Minute, now: datetime, parts: int, force: 
     before = [m for m in unsealed.minutes if m != minute]
     manifests = tuple(unsealed.land(len(before)))
     _complain_of_losses(manifests)
-    unsealed.complain_of_limit(minute)
+    if not unsealed.reaches(minute):
+        return Prepared(Landed(manifests), Cut(()), (), (Cut(()),))
     own = unsealed.next_cut(minute)
     return Prepared(Landed(manifests), own, lost(own.slices, unsealed.low), groups(own.readable(unsealed.low), parts))
 
@@ -167,30 +169,42 @@ class _Unsealed:
                     if not ours:
                         # What follows was cut at our end, not at the winner's, who may have seen more of the log than we.
                         # What of it was written under other names is found as leftovers.
-                        self._look_at_log()
-                        self._leftovers = {}
+                        yield from self._follow_winner(todo)
                         break
             record_bytes = size // offsets + 1 if offsets else record_bytes
+
+    def _follow_winner(self, todo: list[Minute]) -> Iterator[Manifest]:
+        """Go on behind what the winner has sealed meanwhile: beside a twin that catches up, too, each minute would be lost."""
+        newest = newest_before(self._landing.lake, self._landing.table, todo[-1].plus(1)) if todo else None
+        if newest and newest.minute >= todo[0]:
+            self._previous = Edge(newest.minute, newest.ends, newest)
+            todo[:] = [m for m in todo if m > newest.minute]
+            yield newest
+        self._leftovers = {}
+        self._look_at_log()
 
     def next_cut(self, minute: Minute) -> Cut:
         """What a minute takes, directly after what is landed."""
         [(_, own)] = self._cuts([minute])
         return own
 
-    def complain_of_limit(self, minute: Minute) -> None:
-        """Raise LakeError when the minute lies beyond the limit of one run."""
+    def reaches(self, minute: Minute) -> bool:
+        """Whether the minute lies within the limit of one run; says so when it does not."""
         last = self.minutes[-1]
         if last != minute:
-            raise LakeError(
-                f"Landed {len(self.minutes)} minutes up to {last}, the limit of one run; {minute} comes after them.",
-                "The next run goes on there; `catch_up_minutes` in the stream file is the limit.",
-            )
+            log.warning(
+                "Landed %s minutes up to %s, the limit of one run (`catch_up_minutes` in the stream file). "
+                "%s comes after them: the next run goes on there",
+                f"{len(self.minutes):,}", last, minute,
+            )  # fmt: skip
+        return last == minute
 
     def _look_at_log(self) -> None:
         # The end of the log is read before any time is looked up: see LogState.
         reader = self._landing.reader
         self._high, self.low = reader.high(), reader.low()
         self._ahead = reader.by_time(self._now + 1)
+        self._index = TimeIndex(reader.by_time, self.minutes[-1].end_ms)
         # A run that came late has seen records dated in this one's windows, and rightly left them to it.
         late = self._seen is not None and self.minutes[0].end_ms <= self._seen.ms
         self._ahead_of_seen = reader.by_time(self._seen.ms + 1) if self._seen and late else {}
@@ -205,7 +219,7 @@ class _Unsealed:
                 low=self.low,
                 high=self._high,
                 by_time_start=reader.by_time(minute.start_ms) if ends is None else {},
-                by_time_end=reader.by_time(minute.end_ms),
+                by_time_end=self._index.first_at(minute.end_ms),
                 ahead=self._ahead,
             )
             clock = Clock(minute.end_ms, self._now, self._seen, self._ahead_of_seen)
