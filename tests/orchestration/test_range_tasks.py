@@ -106,7 +106,7 @@ def test_hours_that_agree_are_announced_by_their_keys(world: World) -> None:
     reland(world, "2026-11-22T10:59", "2026-11-22T11:59")
     summary = reconcile(world, **{"from": "2026-11-22T10", "to": "2026-11-22T11"})
     assert world.event.partitions[-1] == ["2026-11-22T10", "2026-11-22T11"]
-    assert summary["repaired"] == [f"uncatalogued partition: {TABLE} dt=2026-11-22/hr=10"]
+    assert summary["repaired"] == [f"uncatalogued partition: {TABLE} dt=2026-11-22/hr=10: crawled"]
     assert world.event.extra["stored"] == f"reconciled/{TABLE}/dt=2026-11-22/hr=11.json"
     assert world.xcoms["findings"] == summary
 

@@ -144,7 +144,7 @@ def test_a_missing_object_whose_offsets_kafka_lost_fails_with_the_way_to_get_it_
     result = world.reconcile()
     assert kinds(result) == ([], [Kind.MISSING, Kind.COUNT])
     assert not time_may_heal([result])
-    with pytest.raises(LakeError, match=r"missing object: raw/ticks/.*1058-.*Restore the object from the bucket's ver"):
+    with pytest.raises(LakeError, match=r"missing object: raw/ticks/.*1058-.*Put the object back from a backup"):
         require_agreement([result])
 
 

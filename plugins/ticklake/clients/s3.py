@@ -49,6 +49,15 @@ class Listed:
     modified: datetime
 
 
+@dataclass(frozen=True)
+class Version:
+    """One version of an object: S3's id of it, size in bytes, when it was written."""
+
+    id: str
+    size: int
+    modified: datetime
+
+
 class Lake:
     """A bucket of S3.
 
@@ -85,12 +94,16 @@ class Lake:
                 return body
         raise AssertionError("the last round returns or raises")
 
-    def stream(self, key: str) -> Iterator[bytes] | None:
-        """The object's bytes in chunks of 256 KiB, so that its size does not matter; None when there is none."""
+    def stream(self, key: str, version: str | None = None) -> Iterator[bytes] | None:
+        """The object's bytes in chunks of 256 KiB, so that its size does not matter; None when there is none.
+
+        ``version`` is the id of one of its versions; None: the newest, unless that is a deletion.
+        """
+        wanted = {"VersionId": version} if version else {}
         try:
-            body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            body = self._client.get_object(Bucket=self.bucket, Key=key, **wanted)["Body"]
         except ClientError as e:
-            if _code(e) in {"NoSuchKey", "404"}:
+            if _code(e) in {"NoSuchKey", "NoSuchVersion", "404"}:
                 return None
             raise self._error("read", key, e) from e
         except BotoCoreError as e:
@@ -183,6 +196,17 @@ class Lake:
                     yield Listed(entry["Key"], entry["Size"], entry["LastModified"])
         except (ClientError, BotoCoreError) as e:
             raise self._error("list", prefix, e) from e
+
+    def versions(self, key: str) -> Iterator[Version]:
+        """What the bucket keeps of an object, newest first; of a bucket without versions the object itself."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
+        try:
+            for page in pages:
+                for entry in page.get("Versions", ()):
+                    if entry["Key"] == key:
+                        yield Version(entry["VersionId"], entry["Size"], entry["LastModified"])
+        except (ClientError, BotoCoreError) as e:
+            raise self._error("list the versions of", key, e) from e
 
     def move(self, key: str, to: str) -> bool:
         """Copy an object within the bucket, then remove it; False when there is none. At most 5 GB, S3's limit for a copy."""

@@ -268,7 +268,9 @@ def stored(manifests: Iterable[Manifest]) -> Iterator[StoredObject]:
 _OTHER_TOPIC = (
     "Was the topic made again, or does ticklake_kafka lead to another cluster? Then land it as another table."
 )
-_LAND_AGAIN = "Reconcile with `repair` lands it again from Kafka; so does the DAG reland."
+_LAND_AGAIN = (
+    "Reconcile with `repair` writes it again from Kafka, or from the bucket's versions; so does the DAG reland."
+)
 
 
 def _reland(first: Minute, last: Minute) -> str:

@@ -129,6 +129,7 @@ def _announce(context: Mapping[str, Any], landed: Any) -> dict[str, Any]:
         "records": sum(m.records for m in landed.manifests),
         "rejected": sum(m.rejected for m in landed.manifests),
         "rewritten": list(landed.rewritten),
+        "restored": list(landed.restored),
     }
     event = context["outlet_events"][LANDED_MINUTES]
     event.extra = {**summary, "minutes": len(minutes)}

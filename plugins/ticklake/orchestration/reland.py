@@ -72,6 +72,7 @@ def reland_hour(context: Mapping[str, Any], hour: str) -> dict[str, Any]:
         "records": sum(m.records for m in done.manifests),
         "rejected": sum(m.rejected for m in done.manifests),
         "rewritten": len(done.rewritten),
+        "restored": len(done.restored),
     }
     event = context["outlet_events"][LANDED_MINUTES]
     event.extra = summary

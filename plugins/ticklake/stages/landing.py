@@ -13,6 +13,7 @@ from ticklake.core.errors import LakeError
 from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix, minute_prefix
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
+from ticklake.core.objects import IGZIP, Encoder
 from ticklake.core.origin import Origin
 from ticklake.core.settings import Stream
 from ticklake.core.topic_identity import require_same_topic as require
@@ -27,13 +28,17 @@ _CLOCKS = timedelta(seconds=10)  # by which S3's clock may be behind
 
 @dataclass(frozen=True)
 class Landing:
-    """What the stage works with: the topic, the bucket, the stream's settings, the run's name, Kafka's id of the topic."""
+    """What the stage works with: the topic, the bucket, the stream's settings, the run's name, Kafka's id of the topic.
+
+    ``encoder`` is what packs the objects.
+    """
 
     reader: TopicReader
     lake: Lake
     stream: Stream
     run_id: str
     topic_id: str | None
+    encoder: Encoder = IGZIP
 
     @property
     def table(self) -> str:
@@ -43,10 +48,14 @@ class Landing:
 
 @dataclass(frozen=True)
 class Landed:
-    """What a run did: minutes that it sealed or found sealed by a twin, oldest first; keys that it wrote again."""
+    """What a run did: minutes that it sealed or found sealed by a twin, oldest first; keys that it wrote again.
+
+    ``restored`` are those of them that came from the bucket's versions.
+    """
 
     manifests: tuple[Manifest, ...]
     rewritten: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
 
 
 def require_same_topic(landing: Landing, known: Manifest | Origin) -> None:

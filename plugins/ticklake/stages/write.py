@@ -14,7 +14,7 @@ from ticklake.core.minute import Minute
 from ticklake.core.records import Batch
 from ticklake.core.slices import Slice
 from ticklake.stages.landing import Landing
-from ticklake.stages.minute_writer import MinuteWriter, Written, pools
+from ticklake.stages.minute_writer import MinuteWriter, Store, Written, pools, to_lake
 
 Cut = tuple[Minute, tuple[Slice, ...]]
 """A minute and what it takes, at most one slice per Kafka partition."""
@@ -58,11 +58,22 @@ def write(landing: Landing, cuts: Sequence[Cut]) -> Generator[Written]:
     Raises:
         KafkaError, LakeError, DiskError: what is written already names its content and harms nothing.
     """
+    yield from make(landing, cuts, landing.stream.landing.object_bytes, to_lake(landing.lake))
+
+
+def make(landing: Landing, cuts: Sequence[Cut], object_bytes: int, store: Store) -> Generator[Written]:
+    """Make the objects of consecutive minutes and give them to a store. Gives and raises what ``write`` does.
+
+    Args:
+        landing: what to work with.
+        cuts: the minutes; in each Kafka partition the slices touch.
+        object_bytes: uncompressed size at which an object is closed.
+        store: takes each object as soon as it is made.
+    """
     with pools() as shared:
         began = time.monotonic()
         writers = [
-            MinuteWriter(landing.lake, landing.table, minute, landing.stream.landing.object_bytes, shared)
-            for minute, _ in cuts
+            MinuteWriter(store, landing.table, minute, object_bytes, landing.encoder, shared) for minute, _ in cuts
         ]
         try:
             partitions = sorted({s.partition for _, slices in cuts for s in slices})
