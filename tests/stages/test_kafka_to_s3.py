@@ -446,9 +446,9 @@ def test_records_of_an_open_transaction_land_once_it_is_committed(landing: Landi
     assert (early.records, late.records, late.late) == (0, 1, 1)
 
 
-def delete_before(topic: TestTopic, offset: int) -> None:
+def delete_before(topic: TestTopic, offset: int, partition: int = 0) -> None:
     admin = AdminClient({"bootstrap.servers": topic.bootstrap})
-    for future in admin.delete_records([TopicPartition(topic.name, 0, offset)]).values():
+    for future in admin.delete_records([TopicPartition(topic.name, partition, offset)]).values():
         future.result(20)
 
 

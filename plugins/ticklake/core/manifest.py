@@ -205,8 +205,10 @@ def _encoder(o: StoredObject, usual: str | None) -> dict[str, str | None]:
 
 
 def _objects(document: dict[str, Any], zone: str) -> tuple[StoredObject, ...]:
-    usual = {"encoder": document.get("encoder")}
-    return tuple(StoredObject(**usual | o) for o in document[zone])
+    known = StoredObject.__match_args__
+    usual: dict[str, Any] = {"encoder": document.get("encoder")}
+    # What a later version has added is left aside, as in the rest of the document.
+    return tuple(StoredObject(**usual | {name: o[name] for name in known if name in o}) for o in document[zone])
 
 
 def _offsets(s: Slice) -> dict[str, int]:
