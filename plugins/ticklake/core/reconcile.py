@@ -142,7 +142,7 @@ def _unlisted(manifests: Sequence[Manifest], keys: Sequence[str]) -> Iterator[Fi
     for key in keys:
         minute = _minute_of(key)
         if minute is None or minute in sealed:
-            # A manifest never changes, so this object will never be in it.
+            # A manifest never gets another object, so this one will never be in it.
             remedy = "Reconcile with `repair` moves it to quarantine/."
             yield Finding(Kind.ORPHAN, key, "in S3 and in no manifest", remedy)
         else:
