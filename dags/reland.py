@@ -7,8 +7,9 @@ minutes), UTC, both included. A day is 24 tasks, not 1,440 runs. Each goes over 
 
 - a minute that is not sealed is landed from Kafka and sealed, between its neighbours without gap or overlap;
 - of a sealed minute each object is looked at, and a missing or damaged one written again from the same offsets, to the same
-  bytes. So a deleted `dt=…/hr=…` folder of `raw/` or `rejected/` comes back, as long as Kafka has its offsets;
-- offsets that Kafka no longer has are named; the other minutes are landed all the same, and the task fails.
+  bytes. So a deleted `dt=…/hr=…` folder of `raw/` or `rejected/` comes back, as long as Kafka has its offsets or the bucket its
+  versions;
+- what neither has is named; the other minutes are landed all the same, and the task fails.
 
 Every minute that is sealed is announced, so its hour is counted again.
 """

@@ -58,10 +58,11 @@ def sealed(lake: Lake, stack: Stack, table: str) -> Sealed:
 
 def counted(lake: Lake, table: str) -> Counted:
     """The totals that `catalog_to_counts` keeps; raises LakeError when S3 does not answer."""
-    body = lake.get(total_counts_key(table))
+    key = total_counts_key(table)
+    body = lake.get(key)
     if body is None:
         return Counted()
-    total = Totals.from_json(body).total
+    total = Totals.from_json(body, key).total
     return Counted(_read(body).get("at"), total.counted, total.distinct)
 
 

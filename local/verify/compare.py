@@ -275,6 +275,12 @@ class _Run:
         if read.misplaced:
             v.tally.misplaced += read.misplaced
             v.objects.note(f"{o.key} has {read.misplaced:,} lines that do not belong there")
+        if listed is not None and not read.problem:
+            # Not what S3 was told of them: what was read.
+            if read.checksum != listed.checksum:
+                v.objects.note(f"{o.key} has other bytes than its manifest says: SHA-256 {read.checksum}")
+            if listed.crc32 not in (None, read.crc32):
+                v.objects.note(f"{o.key} has other lines than its manifest says: CRC-32 {read.crc32}")
         if listed is not None and read.lines != listed.records:
             v.objects.note(f"{o.key} has {read.lines:,} lines, its manifest says {listed.records:,}")
             if listed.end <= self._gone_until(listed.partition):

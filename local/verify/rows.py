@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import heapq
 import io
 import json
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, FlexibleChecksumError
 
 from ticklake.core.keys import RAW, ObjectKey
 from ticklake.core.records import Headers, headers_of
@@ -45,11 +46,30 @@ class Row:
 
 @dataclass
 class Read:
-    """What reading found of one object: lines, and what went wrong."""
+    """What reading found of one object: lines, and what went wrong; the SHA-256 of its bytes, the CRC-32 of its lines."""
 
     lines: int = 0
     problem: str = ""
     misplaced: int = 0
+    checksum: str = ""
+    crc32: int = 0
+
+
+class _Hashed(io.RawIOBase):
+    """A body that hashes what is read of it."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self._sha256 = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        piece: bytes = self._body.read(size)
+        self._sha256.update(piece)
+        return piece
+
+    @property
+    def checksum(self) -> str:
+        return base64.b64encode(self._sha256.digest()).decode()
 
 
 class Reader:
@@ -94,9 +114,11 @@ class Reader:
         read, last = Read(), -1
         try:
             body = io.BytesIO(whole.result()) if whole else self._s3.get_object(Bucket=self._bucket, Key=o.key)["Body"]
-            with gzip.GzipFile(fileobj=body) as lines:
+            hashed = _Hashed(body)
+            with gzip.GzipFile(fileobj=hashed) as lines:
                 for line in lines:
                     read.lines += 1
+                    read.crc32 = zlib.crc32(line, read.crc32)
                     content = _pairs(line)
                     offset = _offset(content)
                     if offset is None or offset < last or not o.named.start <= offset < o.named.end:
@@ -104,7 +126,8 @@ class Reader:
                         continue
                     last = offset
                     yield Row(offset, o.named.zone == RAW, content)
-        except (OSError, EOFError, zlib.error, ClientError) as e:
+            read.checksum = hashed.checksum
+        except (OSError, EOFError, zlib.error, ClientError, FlexibleChecksumError) as e:
             read.problem = f"{o.key} cannot be read: {e}"
         done(o, read)
 

@@ -15,7 +15,10 @@ from ticklake.core.minute import Minute
 
 @dataclass(frozen=True)
 class Listed:
-    """An object as its manifest lists it: offsets [start, end) of a Kafka partition, lines, size in bytes."""
+    """An object as its manifest lists it: offsets [start, end) of a Kafka partition, lines, size in bytes.
+
+    ``checksum`` is the SHA-256 of its bytes in base64, ``crc32`` that of its lines (None in older manifests).
+    """
 
     key: str
     partition: int
@@ -23,6 +26,8 @@ class Listed:
     end: int
     records: int
     bytes: int
+    checksum: str
+    crc32: int | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def of_minute(s3: Any, bucket: str, table: str, minute: Minute) -> Sealed | str 
 
 def _read(document: dict[str, Any]) -> Sealed:
     objects = [
-        Listed(o["key"], o["partition"], o["start"], o["end"], o["records"], o["bytes"])
+        Listed(o["key"], o["partition"], o["start"], o["end"], o["records"], o["bytes"], o["checksum"], o.get("crc32"))
         for o in (*document["objects"], *document["rejected_objects"])
     ]
     return Sealed(

@@ -76,7 +76,7 @@ class Verdict:
         tally: the counts.
         offsets: examples of missing, twice, altered, unknown, misplaced.
         orphans: objects that no manifest lists.
-        objects: objects missing, unreadable, or not of the size and count that their manifest says.
+        objects: objects missing, unreadable, or not of the bytes and lines that their manifest says.
         gaps: offsets between consecutive manifests; overlaps: offsets in two of them.
         manifests: what is wrong with a manifest itself.
         athena: Athena's counts; None: not asked.

@@ -21,6 +21,7 @@ DOCUMENT = PROJECT / "docs" / "security.md"
 _REFUSALS = {"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"}
 Probe = Callable[[Clients, str], Any]  # a role's clients; the name of bucket, database, crawler and workgroup
 HOUR = "dt=2026-11-22/hr=09/"
+VERSIONS: dict[tuple[str, str], str] = {}  # bucket, key -> id of the version that was written first
 
 
 def read(key: str) -> Probe:
@@ -37,6 +38,14 @@ def delete(prefix: str) -> Probe:
 
 def erase(c: Clients, own: str) -> None:
     c.s3.delete_object(Bucket=own, Key=f"raw/{TABLE}/{HOUR}probe", VersionId="null")
+
+
+def read_version(key: str) -> Probe:
+    return lambda c, own: c.s3.get_object(Bucket=own, Key=key, VersionId=VERSIONS[own, key])
+
+
+def versions(prefix: str) -> Probe:
+    return lambda c, own: c.s3.list_object_versions(Bucket=own, Prefix=prefix)
 
 
 def listing(prefix: str) -> Probe:
@@ -88,10 +97,14 @@ PROBES: tuple[tuple[str, str, Probe, set[str]], ...] = (
     ("s3:PutObject", "raw/", write(f"raw/{TABLE}/{HOUR}"), {"Landing", "Reconcile"}),
     ("s3:DeleteObject", "raw/", delete(f"raw/{TABLE}/"), {"Landing", "Reconcile"}),
     ("s3:DeleteObjectVersion", "raw/", erase, set()),
+    ("s3:GetObjectVersion", "raw/", read_version(f"raw/{TABLE}/{HOUR}probe"), {"Landing", "Reconcile"}),
+    ("s3:ListBucketVersions", "raw/", versions(f"raw/{TABLE}/"), {"Landing", "Reconcile"}),
     ("s3:ListBucket", "raw/", listing(f"raw/{TABLE}/"), {"Landing", "Catalog", "Crawler", "Counts", "Reconcile"}),
     ("s3:GetObject", "raw/ of another table", read("raw/other/probe"), set()),
     ("s3:PutObject", "raw/ of another table", write("raw/other/"), set()),
     ("s3:GetObject", "rejected/", read(f"rejected/{TABLE}/probe"), {"Landing", "Reconcile", "Redrive"}),
+    ("s3:GetObjectVersion", "rejected/", read_version(f"rejected/{TABLE}/probe"), {"Landing", "Reconcile"}),
+    ("s3:ListBucketVersions", "rejected/", versions(f"rejected/{TABLE}/"), {"Landing", "Reconcile"}),
     ("s3:PutObject", "rejected/", write(f"rejected/{TABLE}/"), {"Landing", "Reconcile"}),
     ("s3:DeleteObject", "rejected/", delete(f"rejected/{TABLE}/"), {"Landing", "Reconcile"}),
     (
@@ -100,6 +113,7 @@ PROBES: tuple[tuple[str, str, Probe, set[str]], ...] = (
         read(f"manifests/{TABLE}/probe"),
         {"Landing", "Counts", "Health", "Reconcile", "Redrive"},
     ),
+    ("s3:GetObjectVersion", "manifests/", read_version(f"manifests/{TABLE}/probe"), set()),
     ("s3:PutObject", "manifests/", write(f"manifests/{TABLE}/"), {"Landing", "Reconcile"}),
     ("s3:DeleteObject", "manifests/", delete(f"manifests/{TABLE}/"), set()),
     (
@@ -120,6 +134,8 @@ PROBES: tuple[tuple[str, str, Probe, set[str]], ...] = (
     ("s3:PutObject", "athena-results/", write("athena-results/"), {"Counts", "Reconcile"}),
     ("s3:GetObject", "the rest of the bucket", read("elsewhere/probe"), set()),
     ("s3:PutObject", "the rest of the bucket", write("elsewhere/"), set()),
+    ("s3:GetObjectVersion", "the rest of the bucket", read_version("elsewhere/probe"), set()),
+    ("s3:ListBucketVersions", "the rest of the bucket", versions("elsewhere/"), set()),
     ("s3:ListBucket", "the rest of the bucket", listing("elsewhere/"), set()),
     ("s3:PutBucketPolicy", "the bucket", lambda c, own: c.s3.put_bucket_policy(Bucket=own, Policy="{}"), set()),
     ("glue:StartCrawler", "the crawler", lambda c, own: c.glue.start_crawler(Name=own), {"Catalog", "Reconcile"}),
@@ -161,7 +177,8 @@ def _prepare(cloud: Cloud) -> None:
         "elsewhere/",
     ]
     for prefix in (f"raw/{TABLE}/{HOUR}", *zones):
-        s3.put_object(Bucket=own, Key=f"{prefix}probe", Body=b'{"Index":"HSI"}\n')
+        put = s3.put_object(Bucket=own, Key=f"{prefix}probe", Body=b'{"Index":"HSI"}\n')
+        VERSIONS[own, f"{prefix}probe"] = put["VersionId"]
     table = glue.get_table(DatabaseName=own, Name=TABLE)["Table"]
     described = {k: table[k] for k in ("StorageDescriptor", "PartitionKeys", "Parameters", "TableType")}
     glue.create_table(DatabaseName=own, TableInput={"Name": "other", **described})

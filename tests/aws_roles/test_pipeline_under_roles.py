@@ -1,5 +1,7 @@
 """The stages under exactly the template's roles: each role suffices for its actor."""
 
+import base64
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -19,6 +21,7 @@ from ticklake.clients.kafka import READER_CONFIG, TopicReader
 from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.clients.kafka_transactions import TransactionalProducer
 from ticklake.clients.s3 import Lake
+from ticklake.core.manifest import StoredObject
 from ticklake.core.minute import Minute
 from ticklake.core.reconcile import Kind
 from ticklake.core.settings import Stream
@@ -29,6 +32,7 @@ from ticklake.stages.reconcile import Sides, reconcile
 from ticklake.stages.rejected_to_kafka import Wanted, redrive
 from ticklake.stages.s3_to_catalog import check_hour
 from ticklake.stages.sealed import newest_before
+from ticklake.stages.versions import put_back
 
 SQL = PROJECT / "include" / "sql"
 
@@ -109,6 +113,20 @@ def test_each_stage_works_under_its_own_role(cloud, kafka_bootstrap, landing_as)
         wanted,
     )
     assert sent.objects == 1
+
+
+@pytest.mark.parametrize("actor", ["Landing", "Reconcile"])
+def test_an_object_comes_back_from_the_buckets_versions_under_the_roles_of_landing_and_reconcile(cloud, actor):
+    root = Lake(cloud.root("s3"), cloud.name)
+    lake = Lake(cloud.clients(actor).s3, cloud.name)
+    for zone in ("raw", "rejected"):
+        body = f"{zone} {actor}".encode()
+        key = f"{zone}/{TABLE}/dt=2026-11-22/hr=07/{actor}"
+        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        root.put(key, body)
+        root.delete([key])
+        assert put_back(lake, StoredObject(key, 0, 0, 1, 1, len(body), checksum))
+        assert root.get(key) == body
 
 
 def athena(cloud, clients):

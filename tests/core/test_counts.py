@@ -74,15 +74,21 @@ def test_the_total_does_not_depend_on_the_order_of_hours(order):
 def test_the_kept_files_are_read_as_they_were_written():
     day = Day({}).with_hour(HOUR, Tally(5, 4, 3), NOON)
     totals = Totals({}).with_day(HOUR.dt, day.total)
-    assert Day.from_json(day.to_json()) == day
-    assert Totals.from_json(totals.to_json(NOON)) == totals
+    assert Day.from_json(day.to_json(), "hours.json") == day
+    assert Totals.from_json(totals.to_json(NOON), "totals.json") == totals
     assert totals.unproven == ("2026-11-22",)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b'"x"'])
-def test_a_foreign_file_in_the_place_of_the_totals_is_named(body):
-    with pytest.raises(LakeError, match=r"totals\.json is not what Ticklake writes"):
-        Totals.from_json(body)
+@pytest.mark.parametrize(
+    ("key", "again"),
+    [("counts/ticks/totals.json", "count again"), ("reconciled/ticks/totals.json", "reconcile again")],
+)
+def test_a_foreign_file_in_the_place_of_the_totals_is_named(body, key, again):
+    """Both stages keep such files: under each other's prefix nobody would find it."""
+    for kind in (Totals, Day):
+        with pytest.raises(LakeError, match=rf"^{key} is not what Ticklake writes: .* Remove it and {again}"):
+            kind.from_json(body, key)
 
 
 def test_only_the_table_and_question_marks_are_put_into_the_sql():

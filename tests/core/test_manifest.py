@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ticklake.core.errors import LakeError, TicklakeError
 from ticklake.core.keys import RAW, ObjectKey
-from ticklake.core.manifest import Manifest, StoredObject
+from ticklake.core.manifest import Manifest, StoredObject, with_bytes_of
 from ticklake.core.minute import Minute
 from ticklake.core.slices import Slice
 
@@ -34,8 +34,9 @@ MANIFEST = Manifest(
 offsets = st.integers(0, 2**63 - 1)
 slices = st.builds(lambda p, a, b: Slice(p, min(a, b), max(a, b)), st.integers(0, 99_999), offsets, offsets)
 objects = st.builds(
-    StoredObject, st.text(), st.integers(0), offsets, offsets, st.integers(0), st.integers(0), st.text()
-)
+    StoredObject, st.text(), st.integers(0), offsets, offsets, st.integers(0), st.integers(0), st.text(),
+    st.none() | st.integers(0, 2**32 - 1), st.sampled_from([None, "isal", "zlib"]),
+)  # fmt: skip
 manifests = st.builds(
     Manifest, st.text(), st.text(), st.text(), st.none() | st.text(), st.just(MANIFEST.minute), st.text(), st.text(),
     st.lists(slices).map(tuple),
@@ -76,6 +77,49 @@ def test_a_manifest_from_before_topic_ids_is_read_with_its_topic_not_known() -> 
     document = json.loads(MANIFEST.to_json())
     del document["topic_id"]
     assert Manifest.from_json(json.dumps(document).encode()) == replace(MANIFEST, topic_id=None)
+
+
+ONE = StoredObject("raw/1", 0, 5, 7, 2, 120, "c", 9, "isal")
+OTHER = StoredObject("raw/2", 0, 7, 9, 2, 130, "d", 8, "zlib")
+
+
+def test_an_encoder_stands_once_and_with_an_object_only_where_it_is_another_one() -> None:
+    """A minute may list hundreds of objects, nearly always packed by one encoder."""
+    manifest = replace(MANIFEST, objects=(ONE, replace(ONE, key="raw/3"), OTHER, replace(OTHER, encoder=None)))
+    document = json.loads(manifest.to_json())
+    assert document["encoder"] == "isal"
+    assert [o.get("encoder", "-") for o in document["objects"]] == ["-", "-", "zlib", None]
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_a_manifest_from_before_encoders_is_read_with_none_known() -> None:
+    document = json.loads(replace(MANIFEST, objects=(ONE,)).to_json())
+    del document["encoder"], document["objects"][0]["crc32"]
+    [read] = Manifest.from_json(json.dumps(document).encode()).objects
+    assert read == replace(ONE, crc32=None, encoder=None)
+
+
+@pytest.mark.parametrize("encoder", ["isal", "zlib", None])
+def test_new_bytes_of_an_object_change_nothing_else_of_its_manifest(encoder: str | None) -> None:
+    """What a later version has added to it stays, too."""
+    manifest = replace(MANIFEST, objects=(ONE, OTHER))
+    before = {**json.loads(manifest.to_json()), "added": "later"}
+    before["objects"][0]["also"] = "later"
+    new = replace(ONE, bytes=99, checksum="new", encoder=encoder)
+    body = with_bytes_of(json.dumps(before).encode(), [new])
+    after = json.loads(body)
+    changed = after["objects"][0]
+    assert Manifest.from_json(body) == replace(manifest, objects=(new, OTHER))
+    assert changed.pop("encoder", "isal") == encoder
+    assert changed == {**before["objects"][0], "bytes": 99, "checksum": "new"}
+    assert {**after, "objects": 0} == {**before, "objects": 0}
+    assert after["objects"][1:] == before["objects"][1:]
+
+
+@pytest.mark.parametrize("change", [{"key": "raw/9"}, {"records": 3}, {"start": 6}, {"end": 8}, {"crc32": 1}])
+def test_an_object_that_the_manifest_does_not_list_so_is_not_put_into_it(change: dict[str, object]) -> None:
+    with pytest.raises(LakeError, match="does not list raw/"):
+        with_bytes_of(replace(MANIFEST, objects=(ONE,)).to_json(), [replace(ONE, **change)])
 
 
 def test_a_newer_version_is_refused_in_words() -> None:

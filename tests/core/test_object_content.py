@@ -3,6 +3,7 @@ import gzip
 import hashlib
 import json
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 
 from hypothesis import given
@@ -28,6 +29,7 @@ def test_lines_and_both_ends_are_those_of_the_object_however_it_arrives(fills: l
     assert (content.first, content.last) == ((0, 1000), (len(lines) - 1, 999 + len(lines))) if lines else (None, None)
     assert content.bytes == len(body)
     assert content.checksum == base64.b64encode(hashlib.sha256(body).digest()).decode()
+    assert content.crc32 == zlib.crc32(b"".join(lines))
 
 
 @given(st.binary(max_size=300), st.integers(1, 50))
@@ -39,7 +41,8 @@ def test_any_bytes_are_read_to_their_end(body: bytes, size: int) -> None:
 def test_what_is_cut_short_or_no_gzip_has_no_lines() -> None:
     body = gzip.compress(line(0) * 1000)
     for damaged in (body[:-1], body[:50], b"x" * 50, b"", body + b"x"):
-        assert read_content([damaged]).lines is None
+        content = read_content([damaged])
+        assert (content.lines, content.crc32) == (None, None)
 
 
 def test_an_object_that_unpacks_to_much_more_than_it_is_needs_little_memory() -> None:

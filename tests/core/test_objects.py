@@ -2,15 +2,18 @@ import base64
 import gzip
 import hashlib
 import os
+import platform
 import resource
+import zlib
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import DiskError
-from ticklake.core.objects import Packed, Packer
+from ticklake.core.objects import IGZIP, Encoder, Packed, Packer
 
 lines = st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"").replace(b"\r", b"") + b"\n"), max_size=50)
 
@@ -70,6 +73,29 @@ def test_the_same_lines_make_the_same_bytes_beyond_one_block_of_the_compressor()
     for at_once in (7, 500, 12_000):
         assert pack(all_lines, 2 << 20, at_once) == packed
     assert b"".join(gzip.decompress(p.body) for p in packed) == b"".join(all_lines)
+
+
+ZLIB = Encoder("zlib", lambda: zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS))
+
+
+def test_the_rows_checksum_is_the_same_whatever_packed_them_and_the_bytes_are_not() -> None:
+    """So a repair by another encoder can be proven to hold the rows that were sealed."""
+    rows = large_lines()[:500]
+    packed = []
+    for encoder in (IGZIP, ZLIB):
+        packer = Packer(0, 1 << 30, encoder)
+        [one] = (*packer.add(b"".join(rows), range(500)), *packer.finish(500))
+        with one.body:
+            assert gzip.decompress(one.body.read()) == b"".join(rows)
+        packed.append(one)
+    assert {p.crc32 for p in packed} == {zlib.crc32(b"".join(rows))}
+    assert [p.encoder for p in packed] == [IGZIP.name, "zlib"]
+    assert packed[0].checksum != packed[1].checksum
+
+
+def test_an_encoders_name_says_all_that_decides_its_bytes() -> None:
+    machine = {"AMD64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    assert IGZIP.name == f"isal {version('isal')} level 1 {machine}"
 
 
 def test_the_checksum_is_that_of_the_bytes_whether_or_not_they_went_to_a_file() -> None:

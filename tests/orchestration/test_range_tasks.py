@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.catalogued import TABLE, Catalogued, new_lake
@@ -24,6 +24,7 @@ LAST = Minute.parse("2026-11-22T10:59")
 
 @dataclass(frozen=True)
 class World:
+    bootstrap: str
     topic: str
     catalogued: Catalogued
     event: Event
@@ -70,7 +71,7 @@ def world(aws_endpoint: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPat
     for n in range(2):
         producer.produce(topic, b'{"n":%d}' % n, timestamp=LAST.start_ms)
     assert producer.flush(20) == 0
-    return World(topic, catalogued, Event(), {})
+    return World(kafka_bootstrap, topic, catalogued, Event(), {})
 
 
 def reland(world: World, first: str, last: str, **params: Any) -> list[dict[str, Any]]:
@@ -102,11 +103,51 @@ def test_a_range_that_cannot_be_landed_fails_at_once(world: World, ends: tuple[s
         reland(world, *ends)
 
 
+def lose(world: World) -> None:
+    """The minute's object is damaged, and Kafka no longer has its offsets."""
+    lake = world.catalogued.lake
+    [key] = [entry.key for entry in lake.list(f"raw/{TABLE}/")]
+    lake.put(key, b"x")
+    admin = AdminClient({"bootstrap.servers": world.bootstrap})
+    [done] = admin.delete_records([TopicPartition(world.topic, 0, 2)]).values()
+    done.result(20)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_an_object_that_nothing_brings_back_is_not_tried_again(world: World, force: bool) -> None:
+    """A retry would find the same: neither Kafka nor the bucket's versions will have it."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from ticklake.orchestration.kafka_to_s3 import land, prepare
+
+    reland(world, "2026-11-22T10:59", "2026-11-22T10:59")
+    lose(world)
+    with pytest.raises(AirflowFailException, match=r"is damaged \(2 rows\): Kafka holds .* \(retention\)"):
+        reland(world, "2026-11-22T10:59", "2026-11-22T10:59", force=force)
+    for task in (land, prepare):
+        with pytest.raises(AirflowFailException, match="Put the object back from a backup"):
+            task.function(**world.context("2026-11-22T10:59", force=force))
+
+
+def test_what_came_from_the_buckets_versions_stands_in_the_tasks_result(world: World) -> None:
+    from ticklake.orchestration.kafka_to_s3 import land
+
+    lake = world.catalogued.lake
+    lake._client.put_bucket_versioning(Bucket=lake.bucket, VersioningConfiguration={"Status": "Enabled"})
+    reland(world, "2026-11-22T10:59", "2026-11-22T10:59")
+    [key] = [entry.key for entry in lake.list(f"raw/{TABLE}/")]
+    lose(world)
+    [done] = reland(world, "2026-11-22T10:59", "2026-11-22T10:59")
+    assert (done["rewritten"], done["restored"]) == (1, 1)
+    lake.delete([key])
+    assert land.function(**world.context("2026-11-22T10:59"))["restored"] == [key]
+
+
 def test_hours_that_agree_are_announced_by_their_keys(world: World) -> None:
     reland(world, "2026-11-22T10:59", "2026-11-22T11:59")
     summary = reconcile(world, **{"from": "2026-11-22T10", "to": "2026-11-22T11"})
     assert world.event.partitions[-1] == ["2026-11-22T10", "2026-11-22T11"]
-    assert summary["repaired"] == [f"uncatalogued partition: {TABLE} dt=2026-11-22/hr=10"]
+    assert summary["repaired"] == [f"uncatalogued partition: {TABLE} dt=2026-11-22/hr=10: crawled"]
     assert world.event.extra["stored"] == f"reconciled/{TABLE}/dt=2026-11-22/hr=11.json"
     assert world.xcoms["findings"] == summary
 

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from ticklake.clients.s3 import Lake
-from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, SettingsError
+from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, NotRestoredError, SettingsError
 from ticklake.core.keys import manifest_key, minute_prefix, origin_key
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
@@ -436,9 +436,9 @@ def test_records_of_an_open_transaction_land_once_it_is_committed(landing: Landi
     assert (early.records, late.records, late.late) == (0, 1, 1)
 
 
-def delete_before(topic: TestTopic, offset: int) -> None:
+def delete_before(topic: TestTopic, offset: int, partition: int = 0) -> None:
     admin = AdminClient({"bootstrap.servers": topic.bootstrap})
-    for future in admin.delete_records([TopicPartition(topic.name, 0, offset)]).values():
+    for future in admin.delete_records([TopicPartition(topic.name, partition, offset)]).values():
         future.result(20)
 
 
@@ -466,7 +466,7 @@ def test_offsets_gone_after_sealing_change_nothing_until_an_object_is_missing(
     delete_before(topic, 3)
     assert land(landing, MINUTE, NOW).manifests == (manifest,)
     landing.lake.delete([manifest.objects[0].key])
-    with pytest.raises(LostOffsetsError, match=r"its offsets 0 to 4 are gone. Restore the object"):
+    with pytest.raises(NotRestoredError, match=r"from offset 3 on only \(retention\): its offsets 0 to 2 are gone"):
         land(landing, MINUTE, NOW)
 
 
@@ -510,7 +510,7 @@ def test_a_damaged_object_is_not_written_again_from_a_topic_made_again(landing: 
     topic.send(*ticks(3, 100))
     assert land(other, MINUTE, NOW).rewritten == ()  # all is there, so nothing is read
     landing.lake.delete([manifest.objects[0].key])
-    with pytest.raises(KafkaError, match="is not the one"):
+    with pytest.raises(NotRestoredError, match="is not the one"):
         land(other, MINUTE, NOW)
     other.reader.close()
     assert rows(landing.lake) == []

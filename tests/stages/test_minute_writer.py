@@ -8,15 +8,15 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.verdict import verdicts
-from ticklake.clients.s3 import Lake
 from ticklake.core.keys import ObjectKey
 from ticklake.core.minute import Minute
+from ticklake.core.objects import IGZIP, Packed
 from ticklake.core.records import Batch, Record
 from ticklake.core.slices import Slice
 from ticklake.stages.minute_writer import MinuteWriter, pools
@@ -82,11 +82,12 @@ def batch_of(partition: int, records: Sequence[Consumed]) -> Batch:
 
 
 class Memory(dict[str, bytes]):
-    """The one thing that the writer does with the bucket."""
+    """A store in memory."""
 
-    def put(self, key: str, body: BinaryIO, checksum: str | None = None) -> None:
+    def __call__(self, key: str, packed: Packed) -> None:
         assert key not in self
-        self[key] = body.read()
+        with packed.body:
+            self[key] = packed.body.read()
 
 
 @given(logs(), st.integers(50, 500), st.integers(1, 10))
@@ -96,7 +97,7 @@ def test_records_and_rejected_are_all_that_was_consumed_each_once_and_unchanged(
     memory = Memory()
     slices = [Slice(p, 0, 70) for p in log]
     with pools() as shared:
-        writer = MinuteWriter(cast(Lake, memory), "t", MINUTE, object_bytes, shared)
+        writer = MinuteWriter(memory, "t", MINUTE, object_bytes, IGZIP, shared)
         for one in slices:
             writer.begin(one.partition, one.start)
         for partition, records in log.items():

@@ -13,6 +13,7 @@ from tests.catalogued import TABLE, Catalogued, new_lake
 from tests.landed import put_object
 from tests.stages.conftest import TestTopic
 from tests.stages.test_kafka_to_s3 import delete_before
+from tests.stages.test_restore import ZLIB
 from ticklake.core.counts import Tally
 from ticklake.core.errors import LakeError, LostOffsetsError, SettingsError
 from ticklake.core.keys import manifest_key, quarantine_key, reconciled_key
@@ -25,6 +26,7 @@ from ticklake.core.slices import Slice
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 from ticklake.stages.reconcile import Sides, reconcile
+from ticklake.stages.restore import How
 from ticklake.stages.sealed import manifest_of
 
 SQL = (Path(__file__).resolve().parents[2] / "include" / "sql" / "reconcile" / "partitions.sql").read_text()
@@ -138,13 +140,76 @@ def test_missing_and_damaged_objects_are_landed_again_to_the_same_bytes(world: W
     assert world.objects() == before
 
 
+def test_an_object_whose_bytes_rotted_under_a_right_size_and_stored_checksum_is_written_again(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A HEAD finds nothing: S3 reports what it was told when the object was written. The bytes on its disk are changed."""
+    before = world.objects()
+    stored = world.manifest(FIRST).objects[0]
+    [file] = tmp_path_factory.getbasetemp().rglob(f"{world.landing.lake.bucket}/{stored.key}")
+    rotten = b"x" * stored.bytes
+    file.write_bytes(rotten)
+    assert world.landing.lake.head(stored.key) == (stored.bytes, stored.checksum)
+    land(world.landing, FIRST, NOW)
+    assert b"".join(world.landing.lake.stream(stored.key) or ()) == rotten
+    result = world.reconcile()
+    assert (result.repaired[0].kind, result.repaired[0].subject) == (Kind.DAMAGED, stored.key)
+    assert result.repaired[0].remedy == "written again from Kafka"
+    assert result.stays == ()
+    assert world.objects() == before
+
+
+def test_an_object_that_another_encoder_wrote_again_is_told_once_and_then_agrees(world: World) -> None:
+    """An earlier Ticklake left it so, and did not change the manifest: each reconcile found it damaged."""
+    stored = world.manifest(FIRST).objects[0]
+    rows = gzip.decompress(world.landing.lake.get(stored.key) or b"")
+    world.landing.lake.put(stored.key, gzip.compress(rows, 9))
+    zlibs = replace(world.sides, landing=replace(world.landing, encoder=ZLIB))
+    [result] = reconcile(zlibs, (HOUR,), NOW)
+    assert kinds(result)[1] == []
+    assert [f.remedy for f in result.repaired if f.kind is Kind.DAMAGED] == [str(How.REPACKED)]
+    now = world.manifest(FIRST).objects[0]
+    assert now == replace(stored, bytes=now.bytes, checksum=now.checksum, encoder=ZLIB.name)
+    for sides_ in (zlibs, world.sides):
+        [again] = reconcile(sides_, (HOUR,), NOW)
+        assert kinds(again) == ([], [])
+    assert gzip.decompress(world.landing.lake.get(stored.key) or b"") == rows
+
+
+def test_what_kafka_lost_is_restored_from_the_buckets_versions_and_said(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two of three: the third has no version, and keeps none of the others from being restored."""
+    lake = world.landing.lake
+    before = world.objects()
+    lake._client.put_bucket_versioning(Bucket=lake.bucket, VersioningConfiguration={"Status": "Enabled"})
+    first, second, third = (o.key for m in (FIRST, LAST) for o in world.manifest(m).objects)
+    for key in (first, second):
+        lake.delete([key])  # leaves what was there before versions were kept, and a mark
+    for version in list(lake.versions(third)):
+        lake._client.delete_object(Bucket=lake.bucket, Key=third, VersionId=version.id)
+    delete_before(world.topic, 4)
+    delete_before(world.topic, 1, partition=2)
+    result = world.reconcile()
+    assert [(f.subject, f.remedy) for f in result.repaired if f.kind is Kind.MISSING] == [
+        (first, "restored from the bucket's versions"),
+        (second, "restored from the bucket's versions"),
+    ]
+    assert [f.subject for f in result.stays if f.kind is Kind.MISSING] == [third]
+    assert world.objects() == {key: body for key, body in before.items() if key != third}
+    kept = json.loads(lake.get(reconciled_key(TABLE, HOUR)) or b"")
+    assert kept["repaired"][0]["remedy"] == "restored from the bucket's versions"
+    assert "in its manifest and not in S3 -> restored from the bucket's versions" in caplog.text
+    assert not time_may_heal([result])
+
+
 def test_a_missing_object_whose_offsets_kafka_lost_fails_with_the_way_to_get_it_back(world: World) -> None:
     world.landing.lake.delete([world.manifest(FIRST).objects[0].key])
     delete_before(world.topic, 2)
     result = world.reconcile()
     assert kinds(result) == ([], [Kind.MISSING, Kind.COUNT])
     assert not time_may_heal([result])
-    with pytest.raises(LakeError, match=r"missing object: raw/ticks/.*1058-.*Restore the object from the bucket's ver"):
+    with pytest.raises(LakeError, match=r"missing object: raw/ticks/.*1058-.*Put the object back from a backup"):
         require_agreement([result])
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
 from ticklake.core.errors import LakeError
 
@@ -45,6 +45,15 @@ class Listed:
     """One entry of a listing: key, size in bytes, when it was last written."""
 
     key: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an object: S3's id of it, size in bytes, when it was written."""
+
+    id: str
     size: int
     modified: datetime
 
@@ -85,12 +94,17 @@ class Lake:
                 return body
         raise AssertionError("the last round returns or raises")
 
-    def stream(self, key: str) -> Iterator[bytes] | None:
-        """The object's bytes in chunks of 256 KiB, so that its size does not matter; None when there is none."""
+    def stream(self, key: str, version: str | None = None) -> Iterator[bytes] | None:
+        """The object's bytes in chunks of 256 KiB, so that its size does not matter; None when there is none.
+
+        They come as S3 has them now, also where they no longer are what it was given: whoever reads them hashes them.
+        ``version`` is the id of one of its versions; None: the newest, unless that is a deletion.
+        """
+        wanted = {"VersionId": version} if version else {}
         try:
-            body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            body = self._client.get_object(Bucket=self.bucket, Key=key, **wanted)["Body"]
         except ClientError as e:
-            if _code(e) in {"NoSuchKey", "404"}:
+            if _code(e) in {"NoSuchKey", "NoSuchVersion", "404"}:
                 return None
             raise self._error("read", key, e) from e
         except BotoCoreError as e:
@@ -99,6 +113,8 @@ class Lake:
         def chunks() -> Iterator[bytes]:
             try:
                 yield from body.iter_chunks(_CHUNK)
+            except FlexibleChecksumError:
+                return  # boto3 says so once all of it was read
             except BotoCoreError as e:
                 raise self._error("read", key, e) from e
 
@@ -193,6 +209,17 @@ class Lake:
                     yield entry["Prefix"]
         except (ClientError, BotoCoreError) as e:
             raise self._error("list", prefix, e) from e
+
+    def versions(self, key: str) -> Iterator[Version]:
+        """What the bucket keeps of an object, newest first; of a bucket without versions the object itself."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
+        try:
+            for page in pages:
+                for entry in page.get("Versions", ()):
+                    if entry["Key"] == key:
+                        yield Version(entry["VersionId"], entry["Size"], entry["LastModified"])
+        except (ClientError, BotoCoreError) as e:
+            raise self._error("list the versions of", key, e) from e
 
     def move(self, key: str, to: str) -> bool:
         """Copy an object within the bucket, then remove it; False when there is none. At most 5 GB, S3's limit for a copy."""

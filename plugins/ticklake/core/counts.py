@@ -96,9 +96,9 @@ class Totals:
         return json.dumps({"at": at.isoformat(), **asdict(self.total), "days": days}, indent=1).encode()
 
     @classmethod
-    def from_json(cls, body: bytes | None) -> Totals:
-        """Read ``totals.json``; None is the empty one. Raises LakeError."""
-        return cls({day: _tally(t) for day, t in _document(body, "totals").get("days", {}).items()})
+    def from_json(cls, body: bytes | None, key: str) -> Totals:
+        """Read the ``totals.json`` at a key; None is the empty one. Raises LakeError, which names the key."""
+        return cls({day: _tally(t) for day, t in _document(body, key).get("days", {}).items()})
 
 
 @dataclass(frozen=True)
@@ -130,19 +130,20 @@ class Day:
         ).encode()
 
     @classmethod
-    def from_json(cls, body: bytes | None) -> Day:
-        """Read ``hours.json``; None is the empty one. Raises LakeError."""
-        return cls({hour: (_tally(t), t["as_of"]) for hour, t in _document(body, "hours").items()})
+    def from_json(cls, body: bytes | None, key: str) -> Day:
+        """Read the ``hours.json`` at a key; None is the empty one. Raises LakeError, which names the key."""
+        return cls({hour: (_tally(t), t["as_of"]) for hour, t in _document(body, key).items()})
 
 
-def _document(body: bytes | None, what: str) -> dict[str, Any]:
+def _document(body: bytes | None, key: str) -> dict[str, Any]:
     try:
         document = json.loads(body or b"{}")
         if isinstance(document, dict):
             return document
     except ValueError:
         pass
-    raise LakeError(f"counts/…/{what}.json is not what Ticklake writes: {body!r:.80}.", "Remove it and count again.")
+    again = "reconcile" if key.startswith("reconciled/") else "count"
+    raise LakeError(f"{key} is not what Ticklake writes: {body!r:.80}.", f"Remove it and {again} again.")
 
 
 def _tally(fields: Mapping[str, Any]) -> Tally:

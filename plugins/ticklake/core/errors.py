@@ -44,6 +44,24 @@ class LostOffsetsError(TicklakeError):
     """Kafka no longer has offsets that an unsealed minute needs (retention); the loss is written in its manifest."""
 
 
+class NotRestoredError(LostOffsetsError):
+    """Objects of a sealed minute are missing or damaged, and neither Kafka nor the bucket's versions have them any more.
+
+    Args:
+        problem: what is wrong, with the names of the objects.
+        remedy: what the reader can do about it.
+        rewritten: keys of the minute's other objects that could be written again.
+        restored: those of them that came from the bucket's versions.
+    """
+
+    def __init__(
+        self, problem: str, remedy: str = "", rewritten: tuple[str, ...] = (), restored: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(problem, remedy)
+        self.rewritten = rewritten
+        self.restored = restored
+
+
 class DiskError(TicklakeError):
     """The worker's disk does not take what waits there to be uploaded."""
 

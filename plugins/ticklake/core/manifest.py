@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -14,10 +15,16 @@ from ticklake.core.slices import Slice
 
 VERSION = 1
 
+_NEVER_CHANGES = ("partition", "start", "end", "records", "crc32")  # of an object
+
 
 @dataclass(frozen=True, order=True)
 class StoredObject:
-    """An object in the bucket: offsets [start, end) of a Kafka partition, lines, size in bytes, SHA-256 in base64."""
+    """An object in the bucket: offsets [start, end) of a Kafka partition, lines, size in bytes, SHA-256 in base64.
+
+    ``crc32`` is that of the uncompressed lines, ``encoder`` names what packed them (``core.objects``): another encoder makes
+    other bytes of the same lines. None: written before there was one.
+    """
 
     key: str
     partition: int
@@ -26,6 +33,8 @@ class StoredObject:
     records: int
     bytes: int
     checksum: str
+    crc32: int | None = None
+    encoder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,9 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """The manifest as it lies in the bucket."""
+        # What packed nearly all of them stands once, and with an object only where it was another one.
+        encoders = Counter(o.encoder for o in (*self.objects, *self.rejected_objects))
+        encoder = max(encoders, key=lambda name: encoders[name], default=None)
         document = {
             "version": VERSION,
             "table": self.table,
@@ -126,9 +138,10 @@ class Manifest:
             "early": self.early,
             "late": self.late,
             "seconds": self.seconds,
+            "encoder": encoder,
             "slices": [{**_offsets(s), "log_end": s.log_end} for s in self.slices],
-            "objects": [asdict(o) for o in self.objects],
-            "rejected_objects": [asdict(o) for o in self.rejected_objects],
+            "objects": [_object(o, encoder) for o in self.objects],
+            "rejected_objects": [_object(o, encoder) for o in self.rejected_objects],
         }
         return json.dumps(document, indent=1).encode()
 
@@ -159,9 +172,43 @@ class Manifest:
             minute=Minute.parse(document["minute"]),
             slices=_slices(document["slices"]),
             lost=_slices(document["lost"]),
-            objects=tuple(StoredObject(**o) for o in document["objects"]),
-            rejected_objects=tuple(StoredObject(**o) for o in document["rejected_objects"]),
+            objects=_objects(document, "objects"),
+            rejected_objects=_objects(document, "rejected_objects"),
         )
+
+
+def with_bytes_of(body: bytes, packed: Iterable[StoredObject]) -> bytes:
+    """A manifest's JSON in which these objects, packed by another encoder, have their new bytes, checksum and encoder.
+
+    Nothing else of it changes, whatever a later version may have written. Raises LakeError unless it lists such objects.
+    """
+    document = json.loads(body)
+    listed = {o["key"]: o for zone in ("objects", "rejected_objects") for o in document[zone]}
+    for new in packed:
+        old = listed.get(new.key)
+        if old is None or any(old.get(name) != getattr(new, name) for name in _NEVER_CHANGES):
+            raise LakeError(f"The manifest of {document['minute']} does not list {new.key} as it was read before.")
+        old |= {"bytes": new.bytes, "checksum": new.checksum}
+        old.pop("encoder", None)
+        old |= _encoder(new, document.get("encoder"))
+    return json.dumps(document, indent=1).encode()
+
+
+def _object(o: StoredObject, encoder: str | None) -> dict[str, Any]:
+    fields = asdict(o)
+    del fields["encoder"]
+    return {**fields, **_encoder(o, encoder)}
+
+
+def _encoder(o: StoredObject, usual: str | None) -> dict[str, str | None]:
+    return {} if o.encoder == usual else {"encoder": o.encoder}
+
+
+def _objects(document: dict[str, Any], zone: str) -> tuple[StoredObject, ...]:
+    known = StoredObject.__match_args__
+    usual: dict[str, Any] = {"encoder": document.get("encoder")}
+    # What a later version has added is left aside, as in the rest of the document.
+    return tuple(StoredObject(**usual | {name: o[name] for name in known if name in o}) for o in document[zone])
 
 
 def _offsets(s: Slice) -> dict[str, int]:

@@ -23,6 +23,7 @@ class Content:
         lines: lines; None when it is not whole gzip.
         first: (offset, timestamp in ms) of the first line; None without lines.
         last: the same of the last line.
+        crc32: CRC-32 of the lines; None when it is not whole gzip.
     """
 
     bytes: int
@@ -30,11 +31,12 @@ class Content:
     lines: int | None
     first: tuple[int, int] | None
     last: tuple[int, int] | None
+    crc32: int | None = None
 
 
 def read_content(chunks: Iterable[bytes]) -> Content:
     """Read an object's compressed bytes. Memory: one chunk, 1 MiB of text, the first and the last line."""
-    digest, size = hashlib.sha256(), 0
+    digest, size, crc32 = hashlib.sha256(), 0, 0
 
     def passing() -> Iterator[bytes]:
         nonlocal size
@@ -43,15 +45,21 @@ def read_content(chunks: Iterable[bytes]) -> Content:
             size += len(chunk)
             yield chunk
 
+    def text() -> Iterator[bytes]:
+        nonlocal crc32
+        for piece in _unpacked(through):
+            crc32 = zlib.crc32(piece, crc32)
+            yield piece
+
     through = passing()
     try:
-        lines, first, last = _lines(_unpacked(through))
+        lines, first, last = _lines(text())
         places = _place(first), _place(last)
     except (zlib.error, EOFError, ValueError, KeyError, TypeError):
         for _ in through:  # its size and checksum are wanted all the same
             pass
         return Content(size, _base64(digest.digest()), None, None, None)
-    return Content(size, _base64(digest.digest()), lines, *places)
+    return Content(size, _base64(digest.digest()), lines, *places, crc32)
 
 
 def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import platform
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Any, BinaryIO, cast
 
+import isal
 from isal import isal_zlib
 
 from ticklake.core.errors import DiskError
@@ -21,13 +23,35 @@ from ticklake.core.errors import DiskError
 _LEVEL = 1
 _GZIP = 16 + isal_zlib.MAX_WBITS  # with gzip's header, which then holds neither a time nor a name, and its trailer
 _BLOCK = 1 << 20  # bytes
+_MACHINES = {"AMD64": "x86_64", "aarch64": "arm64"}  # each kind has several names
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What turns rows into an object's bytes.
+
+    Attributes:
+        name: all that decides the bytes besides the rows: the same name, the same bytes.
+        start: begins a gzip stream; has ``compress`` and ``flush``, as zlib's.
+    """
+
+    name: str
+    start: Callable[[], Any]
+
+
+IGZIP = Encoder(
+    f"isal {isal.__version__} level {_LEVEL} {_MACHINES.get(platform.machine(), platform.machine())}",
+    lambda: isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP),
+)
+"""Its bytes differ between kinds of processor: ``docs/decisions/0013-igzip.md``."""
 
 
 @dataclass(frozen=True)
 class Packed:
     """A finished object before it is stored: offsets [start, end), so many records, the gzip bytes and how many.
 
-    ``checksum`` is their SHA-256 in base64, the form in which S3 checks and reports it. Whoever has the body closes it.
+    ``checksum`` is their SHA-256 in base64, the form in which S3 checks and reports it. ``crc32`` is that of the rows, as in
+    gzip's trailer: the same whatever packed them. Whoever has the body closes it.
     """
 
     start: int
@@ -35,15 +59,18 @@ class Packed:
     records: int
     size: int
     checksum: str
+    crc32: int
+    encoder: str
     body: BinaryIO
 
 
 class Packer:
     """Packs the lines of one slice. Memory: a block; what is packed goes to a temporary file once it is as large as that."""
 
-    def __init__(self, start: int, object_bytes: int) -> None:
-        """Args: start: the slice's first offset; object_bytes: uncompressed size at which an object is closed."""
+    def __init__(self, start: int, object_bytes: int, encoder: Encoder = IGZIP) -> None:
+        """Args: start: the slice's; object_bytes: uncompressed size at which an object is closed; encoder: who compresses."""
         self._object_bytes = object_bytes
+        self._encoder = encoder
         self._open(start)
 
     def add(self, lines: bytes, offsets: Sequence[int]) -> list[Packed]:
@@ -91,7 +118,7 @@ class Packer:
     def _begin(self) -> None:
         """Take what packing needs, some hundred kilobytes, when there is something to pack: many slices may be open."""
         if self._gzip is None:
-            self._gzip = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
+            self._gzip = self._encoder.start()
             self._body = cast(BinaryIO, SpooledTemporaryFile(max_size=_BLOCK))  # noqa: SIM115 - closed by who gets it
             self._sha256 = hashlib.sha256()
 
@@ -114,8 +141,11 @@ class Packer:
 
     def _finished(self, end: int) -> Packed:
         self._begin()
-        self._write(self._gzip.compress(b"".join(self._waiting)) + self._gzip.flush())
+        rest = self._gzip.compress(b"".join(self._waiting)) + self._gzip.flush()
+        self._write(rest)
         size = self._body.tell()
         self._body.seek(0)
         checksum = base64.b64encode(self._sha256.digest()).decode("ascii")
-        return Packed(self._start, end, self._records, size, checksum, self._body)
+        # gzip's trailer: CRC-32 and length of what was packed, four bytes each.
+        crc32 = int.from_bytes(rest[-8:-4], "little")
+        return Packed(self._start, end, self._records, size, checksum, crc32, self._encoder.name, self._body)

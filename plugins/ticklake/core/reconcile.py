@@ -142,7 +142,7 @@ def _unlisted(manifests: Sequence[Manifest], keys: Sequence[str]) -> Iterator[Fi
     for key in keys:
         minute = _minute_of(key)
         if minute is None or minute in sealed:
-            # A manifest never changes, so this object will never be in it.
+            # A manifest never gets another object, so this one will never be in it.
             remedy = "Reconcile with `repair` moves it to quarantine/."
             yield Finding(Kind.ORPHAN, key, "in S3 and in no manifest", remedy)
         else:
@@ -268,7 +268,9 @@ def stored(manifests: Iterable[Manifest]) -> Iterator[StoredObject]:
 _OTHER_TOPIC = (
     "Was the topic made again, or does ticklake_kafka lead to another cluster? Then land it as another table."
 )
-_LAND_AGAIN = "Reconcile with `repair` lands it again from Kafka; so does the DAG reland."
+_LAND_AGAIN = (
+    "Reconcile with `repair` writes it again from Kafka, or from the bucket's versions; so does the DAG reland."
+)
 
 
 def _reland(first: Minute, last: Minute) -> str:

@@ -66,17 +66,22 @@ class Reconciled:
         """For the totals."""
         return Tally(self.records, self.counted, self.distinct)
 
-    def after_repair_of(self, before: Reconciled, failed: Mapping[str, str]) -> Reconciled:
+    def after_repair_of(self, before: Reconciled, done: Mapping[str, str], failed: Mapping[str, str]) -> Reconciled:
         """This later look at the hour, with what is gone since the one before as repaired.
 
         Args:
             before: the look before the repair.
-            failed: why something could not be repaired, by the finding's subject: it takes the remedy's place.
+            done: how something was repaired, by the finding's subject: it takes the remedy's place.
+            failed: why something could not be repaired, likewise.
         """
         still = {(f.kind, f.subject) for f in self.stays}
         return replace(
             self,
-            repaired=tuple(f for f in before.stays if (f.kind, f.subject) not in still),
+            repaired=tuple(
+                replace(f, remedy=done.get(f.subject, "gone with the others"))
+                for f in before.stays
+                if (f.kind, f.subject) not in still
+            ),
             stays=tuple(replace(f, remedy=failed.get(f.subject, f.remedy)) for f in self.stays),
         )
 

@@ -31,7 +31,8 @@ def land(**context: Any) -> dict[str, Any]:
     """Land the run's minute; returns what was sealed, for the UI.
 
     Raises:
-        AirflowFailException: offsets were lost: the minute is sealed with its loss, a retry would change nothing.
+        AirflowFailException: offsets were lost, and the minute is sealed with its loss; or objects of a sealed minute are lost for
+            good. A retry would change nothing.
     """
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
@@ -132,6 +133,7 @@ def _announce(context: Mapping[str, Any], landed: Any) -> dict[str, Any]:
         "records": sum(m.records for m in landed.manifests),
         "rejected": sum(m.rejected for m in landed.manifests),
         "rewritten": list(landed.rewritten),
+        "restored": list(landed.restored),
     }
     event = context["outlet_events"][LANDED_MINUTES]
     event.extra = {**summary, "minutes": len(minutes)}

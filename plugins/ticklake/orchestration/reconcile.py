@@ -29,7 +29,7 @@ PARAMS = {
         True,
         type="boolean",
         title="Repair",
-        description="Move orphan objects to quarantine/, land missing and damaged ones again, crawl what Athena does not see.",
+        description="Move orphan objects to quarantine/, restore missing and damaged ones, crawl what Athena does not see.",
     ),
 }
 
@@ -68,7 +68,7 @@ def reconcile_hours(context: Mapping[str, Any]) -> dict[str, Any]:
     summary = {
         "hours": [r.hour.key for r in results],
         "said": [str(r) for r in results],
-        "repaired": [f"{f.kind}: {f.subject}" for r in results for f in r.repaired],
+        "repaired": [f"{f.kind}: {f.subject}: {f.remedy}" for r in results for f in r.repaired],
         "stays": [f"{f.kind}: {f.subject}: {f.seen}" for r in results for f in r.stays],
     }
     context["ti"].xcom_push(key="findings", value=summary)

@@ -30,7 +30,7 @@ PARAMS = {
         False,
         type="boolean",
         title="Write all objects again",
-        description="Of sealed minutes: read their offsets from Kafka again and rewrite every object, whole or not.",
+        description="Of sealed minutes: read their offsets from Kafka again and rewrite every object that Kafka still gives.",
     ),
 }
 
@@ -54,7 +54,8 @@ def reland_hour(context: Mapping[str, Any], hour: str) -> dict[str, Any]:
     """Land or verify the range's minutes of one hour and announce them; returns what was done, for the UI.
 
     Raises:
-        AirflowFailException: offsets are gone from Kafka; all other minutes are landed, a retry would change nothing.
+        AirflowFailException: offsets are gone from Kafka, and objects with them that no version of the bucket has; all else is
+            landed, a retry would change nothing.
     """
     # Imported here: each of these costs the DAG's parsing tenths of a second.
     from ticklake.orchestration.connections import open_landing
@@ -72,6 +73,7 @@ def reland_hour(context: Mapping[str, Any], hour: str) -> dict[str, Any]:
         "records": sum(m.records for m in done.manifests),
         "rejected": sum(m.rejected for m in done.manifests),
         "rewritten": len(done.rewritten),
+        "restored": len(done.restored),
     }
     event = context["outlet_events"][LANDED_MINUTES]
     event.extra = summary

@@ -63,6 +63,7 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
     Raises:
         NotOverError: the minute is not over.
         LostOffsetsError: sealed, but Kafka no longer had some offsets; which ones stands in the manifest.
+        NotRestoredError: sealed, and some of its objects are missing or damaged for good; all others are whole.
         KafkaError, LakeError: nothing is sealed but what was; a retry goes on there.
     """
     sealed = _sealed_before(landing, minute, now, force)
@@ -118,7 +119,13 @@ def _sealed_before(landing: Landing, minute: Minute, now: datetime, force: bool)
     if minute.plus(1).start > now:
         raise NotOverError(f"The minute {minute} is not over yet.", "A minute can be landed once it has ended.")
     sealed = manifest_of(landing.lake, landing.table, minute)
-    return None if sealed is None else Landed((sealed,), restore(landing, sealed, force))
+    if sealed is None:
+        return None
+    restored = restore(landing, sealed, force)
+    restored.require_whole()
+    if restored.renamed:
+        sealed = manifest_of(landing.lake, landing.table, minute) or sealed
+    return Landed((sealed,), restored.rewritten, restored.restored)
 
 
 def _unsealed(landing: Landing, minute: Minute, now: datetime) -> _Unsealed:
@@ -277,8 +284,17 @@ def _seal(landing: Landing, manifest: Manifest, found: set[str] | None) -> tuple
     if winner is None:
         raise LakeError(f"The manifest of {minute} was there and is gone.", "Nobody may delete manifests.")
     delete_leftovers(landing, winner, None if found is None else found | manifest.keys)
+    _undo(landing, winner, manifest)
     log.info("%s was sealed meanwhile by run %s; its objects stand", minute, winner.run_id)
     return winner, False
+
+
+def _undo(landing: Landing, winner: Manifest, loser: Manifest) -> None:
+    """Restore those of the winner's objects over which we wrote other bytes: by another encoder, or after a compaction."""
+    ours = {o.key: o.checksum for o in (*loser.objects, *loser.rejected_objects)}
+    theirs = {o.key: o.checksum for o in (*winner.objects, *winner.rejected_objects)}
+    if replaced := [key for key, checksum in theirs.items() if ours.get(key, checksum) != checksum]:
+        restore(landing, winner, damaged=replaced).require_whole()
 
 
 def _complain_of_losses(manifests: Iterable[Manifest]) -> None:

@@ -14,6 +14,7 @@ from ticklake.core.errors import LakeError
 from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix, minute_prefix
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
+from ticklake.core.objects import IGZIP, Encoder
 from ticklake.core.origin import Origin
 from ticklake.core.settings import Stream
 from ticklake.core.topic_identity import require_same_topic as require
@@ -37,6 +38,7 @@ class Landing:
         run_id: the run's name.
         topic_id: Kafka's id of the topic.
         clock: the time of a seal.
+        encoder: what packs the objects.
     """
 
     reader: TopicReader
@@ -45,6 +47,7 @@ class Landing:
     run_id: str
     topic_id: str | None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    encoder: Encoder = IGZIP
 
     @property
     def table(self) -> str:
@@ -54,10 +57,14 @@ class Landing:
 
 @dataclass(frozen=True)
 class Landed:
-    """What a run did: minutes that it sealed or found sealed by a twin, oldest first; keys that it wrote again."""
+    """What a run did: minutes that it sealed or found sealed by a twin, oldest first; keys that it wrote again.
+
+    ``restored`` are those of them that came from the bucket's versions.
+    """
 
     manifests: tuple[Manifest, ...]
     rewritten: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
 
 
 def require_same_topic(landing: Landing, known: Manifest | Origin) -> None:

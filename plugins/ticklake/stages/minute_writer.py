@@ -1,4 +1,4 @@
-"""Writes the objects of one minute: records in, gzip objects in the bucket, counts and checksums out."""
+"""Makes the objects of one minute: records in, gzip objects to a store, counts and checksums out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from ticklake.clients.s3 import Lake
 from ticklake.core.keys import RAW, REJECTED, ObjectKey
 from ticklake.core.manifest import StoredObject
 from ticklake.core.minute import Minute
-from ticklake.core.objects import Packed, Packer
+from ticklake.core.objects import Encoder, Packed, Packer
 from ticklake.core.records import Batch, Splicer, UnfitError, rejected_line
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,19 @@ _SWITCH_SECONDS = 0.0002
 _COLLECT_AFTER = 20_000  # objects: at Python's 700 each batch of records would set the collector going
 
 _Parts = list[tuple[bytes, Sequence[int]]]
+
+Store = Callable[[str, Packed], None]
+"""Takes an object under its key, and its body with it; called from several threads."""
+
+
+def to_lake(lake: Lake) -> Store:
+    """The store that uploads at once: for a minute that is not sealed, whose keys nobody has promised anything of."""
+
+    def upload(key: str, packed: Packed) -> None:
+        with packed.body:
+            lake.put(key, packed.body, packed.checksum)
+
+    return upload
 
 
 @dataclass(frozen=True)
@@ -122,28 +135,28 @@ class _Lines:
 
 
 class MinuteWriter:
-    """Takes a minute's records, slice by slice or mixed, and stores them.
+    """Takes a minute's records, slice by slice or mixed, and gives them to the store as objects.
 
     Rows are made in the caller's thread, packed in a second one (compression and checksums leave Python's lock alone),
-    uploaded in a few more. An object is uploaded when it is closed, since its key names its end.
+    stored in a few more. An object is stored when it is closed, since its key names its end.
     Memory: a few blocks of rows per open slice; what is packed waits in temporary files.
     """
 
     def __init__(
         self,
-        lake: Lake,
+        store: Store,
         table: str,
         minute: Minute,
         object_bytes: int,
+        encoder: Encoder,
         shared: Pools,
-        zones: Sequence[str] = (RAW, REJECTED),
     ) -> None:
-        """Args: object_bytes: uncompressed size at which an object is closed; zones: what is written of the records."""
-        self._lake = lake
+        """Args: object_bytes: uncompressed size at which an object is closed; encoder: what packs it."""
+        self._store = store
         self._table = table
         self._minute = minute
         self._object_bytes = object_bytes
-        self._zones = zones
+        self._encoder = encoder
         self._splicer = Splicer()
         self._open: dict[tuple[str, int], _Lines] = {}
         self._ends: dict[int, int] = {}
@@ -161,7 +174,7 @@ class MinuteWriter:
     def begin(self, partition: int, start: int) -> None:
         """Open a slice; its records may come from now on."""
         for zone in (RAW, REJECTED):
-            packer = Packer(start, self._object_bytes)
+            packer = Packer(start, self._object_bytes, self._encoder)
             self._packers.add(packer)
             self._open[zone, partition] = _Lines(packer)
 
@@ -261,28 +274,27 @@ class MinuteWriter:
     def _pack_now(self, zone: str, partition: int, packer: Packer, parts: _Parts, end: int | None) -> None:
         for lines, offsets in parts:
             for packed in packer.add(lines, offsets):
-                self._store(zone, partition, packed)
+                self._hand_over(zone, partition, packed)
         if end is not None:
             for packed in packer.finish(end):
-                self._store(zone, partition, packed)
+                self._hand_over(zone, partition, packed)
             self._packers.discard(packer)
 
-    def _store(self, zone: str, partition: int, packed: Packed) -> None:
-        if zone not in self._zones:
-            packed.body.close()
-            return
+    def _hand_over(self, zone: str, partition: int, packed: Packed) -> None:
         key = str(ObjectKey(zone, self._table, self._minute, partition, packed.start, packed.end))
         self._stored[zone].append(
-            StoredObject(key, partition, packed.start, packed.end, packed.records, packed.size, packed.checksum)
-        )
+            StoredObject(
+                key, partition, packed.start, packed.end, packed.records,
+                packed.size, packed.checksum, packed.crc32, packed.encoder,
+            )
+        )  # fmt: skip
         while len(self._uploads) >= _UPLOADS_AT_ONCE:
             self._uploads.popleft().result()
         self._bodies.add(packed.body)
         self._uploads.append(self._pools.uploads.submit(self._upload, key, packed))
 
     def _upload(self, key: str, packed: Packed) -> None:
-        with packed.body:
-            self._lake.put(key, packed.body, packed.checksum)
+        self._store(key, packed)
         self._bodies.discard(packed.body)
 
     def _tell(self) -> None:

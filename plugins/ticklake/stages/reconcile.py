@@ -31,9 +31,9 @@ from ticklake.core.reconciled import Reconciled
 from ticklake.core.slices import Offsets, Slice
 from ticklake.core.text_table import text_table
 from ticklake.core.visible import visible
-from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
-from ticklake.stages.sealed import newest_before, oldest_after, origin_of, sealed_in
+from ticklake.stages.restore import Restored, restore
+from ticklake.stages.sealed import manifest_of, newest_before, oldest_after, origin_of, sealed_in
 from ticklake.stages.totals import add_to_totals
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def reconcile(sides: Sides, hours: Sequence[Hour], now: datetime, repair: bool =
         sides: what to compare.
         hours: that are over, oldest first.
         now: the time.
-        repair: move orphan objects to quarantine, land missing and damaged ones again, run the crawler.
+        repair: move orphan objects to quarantine, restore missing and damaged ones, run the crawler.
 
     Raises:
         SettingsError: an hour is not over.
@@ -73,9 +73,9 @@ def reconcile(sides: Sides, hours: Sequence[Hour], now: datetime, repair: bool =
     results = {r.hour: r for r in _look_at(sides, hours)}
     differing = [r for r in results.values() if r.stays]
     if repair and differing:
-        failed = _repair(sides, [f for r in differing for f in r.stays], now)
+        done, failed = _repair(sides, [f for r in differing for f in r.stays])
         for again in _look_at(sides, [r.hour for r in differing]):
-            results[again.hour] = again.after_repair_of(results[again.hour], failed)
+            results[again.hour] = again.after_repair_of(results[again.hour], done, failed)
     _keep(sides.landing, list(results.values()))
     return tuple(results.values())
 
@@ -180,12 +180,13 @@ def _records_at(reader: TopicReader, offsets: Mapping[int, int]) -> dict[int, Pl
     return found
 
 
-def _repair(sides: Sides, findings: Sequence[Finding], now: datetime) -> dict[str, str]:
-    """Try what is safe; returns why something could not be done, by the finding's subject."""
-    landing, failed = sides.landing, {}
+def _repair(sides: Sides, findings: Sequence[Finding]) -> tuple[dict[str, str], dict[str, str]]:
+    """Try what is safe; returns what was done and why something could not be done, by the finding's subject."""
+    landing, done, failed = sides.landing, {}, {}
     for f in (f for f in findings if f.kind is Kind.ORPHAN):
         try:
             landing.lake.move(f.subject, to := keys.quarantine_key(f.subject))
+            done[f.subject] = f"moved to {to}"
             _log.warning("Moved s3://%s/%s to %s", landing.lake.bucket, visible(f.subject), visible(to))
         except TicklakeError as e:
             failed[f.subject] = str(e)
@@ -194,16 +195,29 @@ def _repair(sides: Sides, findings: Sequence[Finding], now: datetime) -> dict[st
         again.setdefault(ObjectKey.parse(f.subject).minute, []).append(f.subject)
     for minute, subjects in again.items():
         try:
-            land(landing, minute, now)
+            # By their names: what S3 says of an object's size and checksum may be right, and its bytes wrong.
+            restored = _restore(landing, minute, subjects)
         except TicklakeError as e:
             failed |= dict.fromkeys(subjects, str(e))
+        else:
+            done |= {key: str(how) for key, how in restored.how.items()}
+            failed |= {key: str(e) for key, e in restored.failed.items()}
     uncatalogued = [f.subject for f in findings if f.kind is Kind.UNCATALOGUED]
     if uncatalogued:
         try:
             glue.crawl(sides.glue, sides.crawler)
         except TicklakeError as e:
             failed |= dict.fromkeys(uncatalogued, str(e))
-    return failed
+        else:
+            done |= dict.fromkeys(uncatalogued, "crawled")
+    return done, failed
+
+
+def _restore(landing: Landing, minute: Minute, damaged: Sequence[str]) -> Restored:
+    manifest = manifest_of(landing.lake, landing.table, minute)
+    if manifest is None:
+        raise LakeError(f"The manifest of {minute} was there and is gone.", "Nobody may delete manifests.")
+    return restore(landing, manifest, damaged=damaged)
 
 
 def _looked(view: _View, found_in_kafka: tuple[Finding, ...], kafka_partitions: int) -> Reconciled:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ticklake.core.errors import LostOffsetsError
+from ticklake.core.errors import LostOffsetsError, NotRestoredError
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3 import land
@@ -27,11 +27,13 @@ class Relanded:
     Attributes:
         manifests: of minutes that are sealed now, oldest first; catching up may add earlier ones.
         rewritten: keys of objects that were written again.
-        lost: what Kafka no longer has, in words.
+        restored: those of them that came from the bucket's versions.
+        lost: what Kafka no longer has, and of sealed minutes the bucket's versions neither, in words.
     """
 
     manifests: tuple[Manifest, ...]
     rewritten: tuple[str, ...]
+    restored: tuple[str, ...]
     lost: tuple[str, ...]
 
 
@@ -52,6 +54,7 @@ def reland(landing: Landing, minutes: Sequence[Minute], now: datetime, force: bo
     """
     sealed: dict[Minute, Manifest] = {}
     rewritten: list[str] = []
+    restored: list[str] = []
     lost: list[str] = []
     told = time.monotonic()
     for done, minute in enumerate(minutes, start=1):
@@ -60,17 +63,23 @@ def reland(landing: Landing, minutes: Sequence[Minute], now: datetime, force: bo
         except LostOffsetsError as e:
             _log.warning("%s", e)
             lost.append(str(e))
+            if isinstance(e, NotRestoredError):
+                rewritten += e.rewritten
+                restored += e.restored
             manifest = manifest_of(landing.lake, landing.table, minute)
             sealed |= {manifest.minute: manifest} if manifest else {}
         else:
             sealed |= {m.minute: m for m in landed.manifests}
             rewritten += landed.rewritten
+            restored += landed.restored
         if time.monotonic() - told >= _PROGRESS_SECONDS:
             told = time.monotonic()
             _log.info("%d of %d minutes, %s rows", done, len(minutes), f"{sum(m.records for m in sealed.values()):,}")
     manifests = tuple(sealed[m] for m in sorted(sealed))
     _log.info(
-        "%s to %s: %d minutes sealed, %s rows, %d objects written again, %d minutes with lost offsets",
-        minutes[0], minutes[-1], len(manifests), f"{sum(m.records for m in manifests):,}", len(rewritten), len(lost),
+        "%s to %s: %d minutes sealed, %s rows, %d objects written again (%d from the bucket's versions), "
+        "%d minutes with lost offsets",
+        minutes[0], minutes[-1], len(manifests), f"{sum(m.records for m in manifests):,}", len(rewritten), len(restored),
+        len(lost),
     )  # fmt: skip
-    return Relanded(manifests, tuple(rewritten), tuple(lost))
+    return Relanded(manifests, tuple(rewritten), tuple(restored), tuple(lost))

@@ -19,13 +19,15 @@ def add_to_totals(
 
     Returns: whether no newer tally of the hour was there already, and the total of all hours.
     """
-    day = Day.from_json(lake.update(day_key, lambda b: Day.from_json(b).with_hour(hour, tally, as_of).to_json()))
+    kept = lake.update(day_key, lambda b: Day.from_json(b, day_key).with_hour(hour, tally, as_of).to_json())
+    day = Day.from_json(kept, day_key)
 
     def with_this_day(body: bytes | None) -> bytes:
         # The day is read after the totals were: whoever wrote it later finds his change of the totals refused, and comes again.
-        return Totals.from_json(body).with_day(hour.dt, Day.from_json(lake.get(day_key)).total).to_json(as_of)
+        now = Day.from_json(lake.get(day_key), day_key).total
+        return Totals.from_json(body, total_key).with_day(hour.dt, now).to_json(as_of)
 
-    totals = Totals.from_json(lake.update(total_key, with_this_day))
+    totals = Totals.from_json(lake.update(total_key, with_this_day), total_key)
     if totals.unproven:
         _log.warning("s3://%s/%s: the days %s do not add up.", lake.bucket, total_key, ", ".join(totals.unproven))
     return day.holds(hour, as_of), totals.total

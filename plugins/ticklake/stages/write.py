@@ -16,7 +16,7 @@ from ticklake.core.minute import Minute
 from ticklake.core.records import Batch
 from ticklake.core.slices import Cut, EndRule, Slice
 from ticklake.stages.landing import Landing
-from ticklake.stages.minute_writer import MinuteWriter, Written, pools
+from ticklake.stages.minute_writer import MinuteWriter, Store, Written, pools, to_lake
 
 LARGEST_RECORD = 1 << 20
 """Bytes of a record where nothing is known: Kafka's own default limit."""
@@ -57,11 +57,22 @@ def write(landing: Landing, cuts: Sequence[tuple[Minute, Cut]]) -> Generator[Wri
     Raises:
         KafkaError, LakeError, DiskError: what is written already names its content and harms nothing.
     """
+    yield from make(landing, cuts, landing.stream.landing.object_bytes, to_lake(landing.lake))
+
+
+def make(landing: Landing, cuts: Sequence[tuple[Minute, Cut]], object_bytes: int, store: Store) -> Generator[Written]:
+    """Make the objects of consecutive minutes and give them to a store. Gives and raises what ``write`` does.
+
+    Args:
+        landing: what to work with.
+        cuts: the minutes and what they take; in each Kafka partition the slices touch.
+        object_bytes: uncompressed size at which an object is closed.
+        store: takes each object as soon as it is made.
+    """
     with pools() as shared:
         began = time.monotonic()
         writers = [
-            MinuteWriter(landing.lake, landing.table, minute, landing.stream.landing.object_bytes, shared)
-            for minute, _ in cuts
+            MinuteWriter(store, landing.table, minute, object_bytes, landing.encoder, shared) for minute, _ in cuts
         ]
         try:
             partitions = sorted({s.partition for _, cut in cuts for s in cut.slices})

@@ -1,6 +1,8 @@
 """The verifier must see every kind of difference: each test makes one, behind landing's back."""
 
+import base64
 import gzip
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -120,6 +122,62 @@ def test_a_range_compares_only_its_minutes(landed: Lands) -> None:
 def test_nothing_landed_agrees_and_says_so(original: Lands, lake: Lake) -> None:
     nothing = replace(original, landing=replace(original.landing, lake=lake))
     assert "no sealed minute" in nothing.check().lines()[0]
+
+
+def test_the_same_lines_in_other_bytes_are_seen(landed: Lands) -> None:
+    """As many bytes of the same lines, stored with a checksum of their own: only what is read tells."""
+    key, _ = lines(landed)
+    body = landed.lake.get(key) or b""
+    landed.lake.put(key, body[:4] + b"\x01" + body[5:])  # a time in gzip's header
+    verdict = landed.check()
+    assert not verdict.agrees
+    assert [f"{key} has other bytes than its manifest says" in line for line in verdict.objects] == [True]
+
+
+def test_bytes_that_rotted_on_s3s_disk_are_a_finding_and_no_failure(
+    landed: Lands, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """boto3 itself refuses to read them, where they were stored with a checksum."""
+    key, _ = lines(landed)
+    body = landed.lake.get(key) or b""
+    landed.lake.put(key, body, base64.b64encode(hashlib.sha256(body).digest()).decode())
+    [file] = tmp_path_factory.getbasetemp().rglob(f"{landed.lake.bucket}/{key}")
+    file.write_bytes(file.read_bytes()[::-1])
+    verdict = landed.check()
+    assert not verdict.agrees
+    assert any(key in line for line in verdict.objects)
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (lambda o: o.update(checksum="AAAA"), "other bytes than its manifest says"),
+        (lambda o: o.update(crc32=o["crc32"] ^ 1), "other lines than its manifest says"),
+    ],
+)
+def test_what_a_manifest_says_of_an_objects_bytes_and_lines_is_proven(
+    landed: Lands, change: Callable[[dict[str, Any]], None], seen: str
+) -> None:
+    change_manifest(landed, lambda document: change(document["objects"][0]))
+    verdict = landed.check()
+    assert not verdict.agrees
+    assert any(seen in line for line in verdict.objects)
+
+
+def test_objects_packed_by_another_encoder_agree(landed: Lands) -> None:
+    """Their manifest has their bytes, checksum and encoder; one that was written before it had them agrees, too."""
+    key, content = lines(landed)
+    body = gzip.compress(b"".join(content), 9)
+    landed.lake.put(key, body)
+    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+    def repacked(document: dict[str, Any]) -> None:
+        document["objects"][0] |= {"bytes": len(body), "checksum": digest, "encoder": "zlib"}
+        del document["objects"][1]["crc32"]
+
+    change_manifest(landed, repacked)
+    verdict = landed.check()
+    assert verdict.agrees, verdict.lines()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Rules of landing: pure values, nobody is asked."""
