@@ -35,8 +35,8 @@ def environment(stack: Stack) -> dict[str, str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith(ours) and k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     passed_on = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
     env |= {name: str(Path(os.environ[name]).absolute()) for name in passed_on if os.environ.get(name)}
-    if tasks := os.environ.get("TICKLAKE_LANDING_TASKS"):
-        env["TICKLAKE_LANDING_TASKS"] = tasks
+    as_it_is = ("TICKLAKE_CSV_KEY", "TICKLAKE_LANDING_TASKS")
+    env |= {name: os.environ[name] for name in as_it_is if os.environ.get(name)}
     env |= {
         "TICKLAKE_BUCKET": stack.bucket,
         "TICKLAKE_GLUE_DATABASE": stack.database,
