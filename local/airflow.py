@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,10 +23,14 @@ from local.kafka_security import ACTORS
 from local.login import LoggedIn, Login, write_secret
 from local.processes import Part, PartError, stop, telling_lines
 from local.stack import AIRFLOW, Stack
+from local.task_failures import Attempt
 from local.terminal import say
 from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
 
 _DAGS = PROJECT / "dags"
+_FILES = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
+_SETTINGS = ("TICKLAKE_CSV_KEY", "TICKLAKE_LANDING_TASKS")
+_PRODUCED = ("TICKLAKE_CSV", "TICKLAKE_CSV_KEY")
 
 
 def environment(stack: Stack) -> dict[str, str]:
@@ -33,10 +38,7 @@ def environment(stack: Stack) -> dict[str, str]:
     # Ours are not for the pipeline: an unknown TICKLAKE_ name is an error there. Another Airflow's must not leak in.
     ours = ("TICKLAKE_", "_TICKLAKE_", "AIRFLOW_", "AWS_")
     env = {k: v for k, v in os.environ.items() if not k.startswith(ours) and k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    passed_on = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
-    env |= {name: str(Path(os.environ[name]).absolute()) for name in passed_on if os.environ.get(name)}
-    as_it_is = ("TICKLAKE_CSV_KEY", "TICKLAKE_LANDING_TASKS")
-    env |= {name: os.environ[name] for name in as_it_is if os.environ.get(name)}
+    env |= _passed_on()
     env |= {
         "TICKLAKE_BUCKET": stack.bucket,
         "TICKLAKE_GLUE_DATABASE": stack.database,
@@ -49,6 +51,31 @@ def environment(stack: Stack) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
     }
     return env | {f"AIRFLOW__{name}": str(value) for name, value in _settings(stack).items()}
+
+
+def _passed_on() -> dict[str, str]:
+    """What a person may set for the pipeline; files by their whole path, since Airflow runs elsewhere."""
+    given = {name: os.environ[name] for name in (*_FILES, *_SETTINGS) if os.environ.get(name)}
+    return {name: str(Path(value).absolute()) if name in _FILES else value for name, value in given.items()}
+
+
+def require_settings(stack: Stack) -> bool:
+    """Stop an Airflow that runs with another file to produce than the one asked for, so that it starts with that one.
+
+    Nothing asked for: it is left as it is. Returns whether it reads another file from now on.
+    """
+    running = [part for name in AIRFLOW if (part := stack.parts.find(name)) and part.members()]
+    wanted = _passed_on()
+    if not running or not set(wanted) & set(_PRODUCED):
+        return False
+    now = json.loads(_record(stack).read_text()) if _record(stack).exists() else {}
+    changed = [name for name in _PRODUCED if now.get(name) != wanted.get(name)]
+    if not changed:
+        return False
+    told = ", ".join(f"{name}={wanted[name]}" if name in wanted else f"no {name}" for name in changed)
+    say(f"stopping Airflow, which starts again with {told}")
+    stop(running, grace=8)
+    return True
 
 
 def prepare(stack: Stack) -> None:
@@ -96,6 +123,8 @@ def require_login(stack: Stack, wanted: bool | None) -> None:
 def start(stack: Stack, **more: str) -> list[Part]:
     """Start those of the four that do not run, with more in their environment; does not wait."""
     env = environment(stack) | more
+    if not stack.alive(AIRFLOW[0]):
+        _record(stack).write_text(json.dumps({name: env[name] for name in _PRODUCED if name in env}))
     return [stack.parts.start(name, command, env, PROJECT) for name, command in _commands().items()]
 
 
@@ -133,6 +162,7 @@ class Api:
 
     def __init__(self, stack: Stack) -> None:
         self._url = f"{stack.home.airflow_url}/api/v2"
+        self._logs = _home(stack) / "logs"
         self._auth = LoggedIn(login_of(stack), stack.home.airflow_url)
 
     def start_dags(self, seconds: float = 120) -> list[str]:
@@ -155,11 +185,20 @@ class Api:
         """What the API server says of itself and the others."""
         return self._call("GET", "/monitor/health")
 
-    def failed_tasks(self) -> list[str]:
-        """The tasks of running DAG runs that failed or wait for another try: ``dag.task``."""
-        states = {"state": ["failed", "up_for_retry"], "order_by": "-start_date", "limit": 20}
-        found = self._call("GET", "/dags/~/dagRuns/~/taskInstances", params=states)["task_instances"]
-        return sorted({f"{task['dag_id']}.{task['task_id']}" for task in found})
+    def failed_attempts(self, since: datetime) -> list[Attempt]:
+        """Tasks that began since that moment and failed, for good or to be tried again, the earliest first."""
+        asked = {
+            "state": ["failed", "up_for_retry"],
+            "end_date_gte": since.isoformat(),
+            "order_by": "end_date",
+            "limit": 100,
+        }
+        found = self._call("GET", "/dags/~/dagRuns/~/taskInstances", params=asked)["task_instances"]
+        return [
+            Attempt.of(task, self._logs)
+            for task in found
+            if task["start_date"] is None or datetime.fromisoformat(task["start_date"]) >= since
+        ]
 
     def _dags(self) -> set[str]:
         return {dag["dag_id"] for dag in self._call("GET", "/dags", params={"limit": 100})["dags"]}
@@ -187,6 +226,11 @@ def _unhealthy(stack: Stack) -> set[str]:
 
 def _home(stack: Stack) -> Path:
     return stack.home.folder / "airflow"
+
+
+def _record(stack: Stack) -> Path:
+    """Which file the scheduler was started with."""
+    return _home(stack) / "produced.json"
 
 
 def _database(stack: Stack) -> Path:

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError as Code
 from confluent_kafka import KafkaException, Message, Producer
 
 from ticklake.clients.kafka_errors import ErrorLog, error_in, shared_settings
-from ticklake.clients.kafka_metadata import describe
+from ticklake.clients.kafka_metadata import TOPIC_SECONDS, describe
 from ticklake.clients.kafka_tokens import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.partitioner import Partitioner
@@ -122,7 +122,7 @@ class RecordProducer:
     def _partitioner(self, topic: str, stop: Callable[[], bool]) -> Partitioner:
         """Chosen here and not by librdkafka, so that what went where is known without a report for each record."""
         if topic not in self._topics:
-            _, partitions = describe(self._client, topic, self._errors, stop)
+            _, partitions = describe(self._client, topic, self._errors, stop, TOPIC_SECONDS)
             self._topics[topic] = Partitioner(len(partitions))
             self._per_partition += [0] * (len(partitions) - len(self._per_partition))
         return self._topics[topic]
