@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import psutil
 
-from local import airflow, aws_stand_in
+from local import airflow, airflow_api, aws_stand_in
 from local.kafka_security import grant
 from local.lock import one_at_a_time
 from local.login import USER
@@ -54,7 +54,7 @@ def start_all(stack: Stack, brokers: int | None) -> list[Part]:
     groups = _side_by_side(
         [lambda: _start_kafka(stack, brokers), lambda: _start_aws(stack), lambda: _start_airflow(stack)]
     )
-    api = airflow.Api(stack)
+    api = airflow_api.Api(stack)
     with doing("waiting until Airflow knows the DAGs"):
         dags = api.start_dags()
     say(f"DAGs run: {', '.join(dags)}")
@@ -135,7 +135,7 @@ def _farewell(stack: Stack) -> None:
     stream = Stream.from_toml(stack.stream)
     look = f"./ticklake kafka console-consumer --topic {stream.topic.name} --from-beginning --max-messages 3"
     print(f"\nRunning after {elapsed():.0f} s, until ./ticklake down\n")
-    login = airflow.login_of(stack)
+    login = airflow_api.login_of(stack)
     for what, where in (
         ("Airflow's UI", stack.home.airflow_url),
         *((("its login", f"{USER}, with the password in {login.file}"),) if login.on else ()),

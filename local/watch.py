@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from local import airflow, aws_stand_in
+from local import airflow_api, aws_stand_in
 from local.lake import Counted, Sealed, counted, sealed
 from local.processes import Part, PartError
 from local.stack import Stack
@@ -14,6 +14,7 @@ from local.status import offsets
 from local.task_failures import Attempt
 from local.terminal import say
 from ticklake.clients.s3 import Lake
+from ticklake.core.minute import Hour
 from ticklake.core.settings import Stream
 
 _MINUTES_WANTED = 2
@@ -42,20 +43,23 @@ def watch(stack: Stack, parts: Sequence[Part], since: datetime, fresh: bool = Fa
     deadline = time.monotonic() + _PATIENCE
     before: tuple[object, ...] = ()
     said = 0.0
-    proven: int | None = None
+    # Records of the file before are no sign that this one's come.
+    others = offsets(stack.kafka(), stream.topic.name).records if fresh else 0
     while True:
         for part in parts:
             if not part.alive():
                 raise part.dead()
         again = failures.look()
         now = (sealed(lake, stack, stream.table.name), counted(lake, stream.table.name))
-        if proven is None:
-            proven = now[0].records if fresh else 0
         if (*now, again) != before or time.monotonic() - said > _QUIET:
             produced = offsets(stack.kafka(), stream.topic.name).records
             say(" · ".join([counts_line(produced, *now), *(attempt.progress for attempt in again)]))
             before, said = (*now, again), time.monotonic()
-        if is_proven(*now) and now[0].records > proven:
+        if is_proven(*now) and now[0].records > others:
+            if fresh:
+                # The hour was crawled before this file's first object came, and would be again at the next hour only.
+                airflow_api.Api(stack).run("s3_to_catalog", Hour.containing(datetime.now(UTC)).key)
+                say("the crawler runs once more: new columns are in Athena in a moment")
             return
         if time.monotonic() > deadline:
             produced = offsets(stack.kafka(), stream.topic.name).records
@@ -72,7 +76,7 @@ class Failures:
 
     def __init__(self, stack: Stack, since: datetime) -> None:
         self._stack = stack
-        self._api = airflow.Api(stack)
+        self._api = airflow_api.Api(stack)
         self._since = since
         self._next = 0.0
         self._again: tuple[Attempt, ...] = ()
@@ -96,7 +100,7 @@ class Failures:
         page = f"{self._stack.home.airflow_url}/dags/{attempt.dag}/runs/{attempt.run}/tasks/{attempt.task}"
         words = attempt.words() or "  It has no log."
         return PartError(
-            f"{attempt.name} has failed for good, in try {attempt.number} of {attempt.most}:\n{words}\n",
+            f"{attempt.name} has failed for good, in try {attempt.number} of {attempt.most}:\n{words}\n"
             f"Its log: {attempt.log}\n"
             f"All parts still run. Mend that, then go on: ./ticklake up. To try only the task again, clear it: {page}",
         )

@@ -20,7 +20,7 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 
 def sources() -> str:
     """The code that says the progress lines."""
-    return "".join(Path(str(module.__file__)).read_text() for module in (up, down, environments, jars))
+    return "".join(Path(str(module.__file__)).read_text() for module in (up, watch, down, environments, jars))
 
 
 def run_output() -> str:
