@@ -5,8 +5,9 @@ A run lasts an hour, then the next one starts; a run triggered by hand takes ove
 order and length, or sends one record typed by you: the console producer of the tutorials.
 
 Any CSV with a header will do (`TICKLAKE_CSV`); the log of `produce` says how it was understood, and what does not fit is an
-error with file, line and column before anything is sent. It starts only behind a passing check of the cluster. Records are keyed
-by `Index`, or the column of `TICKLAKE_CSV_KEY`, so those of one key stay in order; each is confirmed by all replicas in sync.
+error with file, line and column before anything is sent. It starts only behind a passing check of the cluster. Records are
+keyed by `Index`, or the column of `TICKLAKE_CSV_KEY`, so those of one key stay in order; each is confirmed by all replicas in
+sync, and one that is not fails the task.
 """
 
 from __future__ import annotations

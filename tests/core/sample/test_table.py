@@ -127,7 +127,8 @@ def test_progress_is_told_as_a_share_of_the_file(written):
     told = []
     read_table(written("a,b", *[f"{n},x" for n in range(100_000)]), progress=lambda *how_far: told.append(how_far))
     rows, shares = zip(*told, strict=True)
-    assert rows == tuple(range(500, 100_001, 500))
+    assert list(rows) == sorted(rows)
+    assert rows[-1] == 100_000
     assert 0 < shares[0] < 0.1
     assert shares[-1] == 1.0
     assert list(shares) == sorted(shares)

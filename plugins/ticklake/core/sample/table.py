@@ -20,6 +20,7 @@ from ticklake.core.sample.kinds import Value, values
 
 _BATCH_ROWS = 500
 _BATCH_BYTES = 1 << 22  # of rows that are longer than usual
+_FIRST_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -144,16 +145,15 @@ class _Reading:
     def batches(self) -> Iterator[_Batch]:
         rows = self._rows()
         self._take_header(*next(rows, (1, [])))
-        batch, begun = _Batch([], []), self._read
-        width = len(self.names)
+        width, most, batch = len(self.names), _FIRST_ROWS, _Batch([], [])
         for line, fields in rows:
             if len(fields) != width and not self._fitted(line, fields, width):
                 continue
             batch.lines.append(line)
             batch.rows.append(fields)
-            if len(batch.rows) == _BATCH_ROWS or self._read - begun > _BATCH_BYTES:
+            if len(batch.rows) == most:
                 yield self._counted(batch)
-                batch, begun = _Batch([], []), self._read
+                most, batch = self._most_rows(), _Batch([], [])
         if batch.rows:
             yield self._counted(batch)
 
@@ -162,6 +162,10 @@ class _Reading:
         if self._width:
             self.problems.raise_any()
         return batch
+
+    def _most_rows(self) -> int:
+        """The rows of the next batch: fewer, where those before were long."""
+        return max(1, min(_BATCH_ROWS, _BATCH_BYTES * self.rows // max(self._read, 1)))
 
     def _take_header(self, line: int, fields: Sequence[str]) -> None:
         if not fields:
