@@ -22,6 +22,7 @@ from local.login import write_secret
 from local.processes import Part, PartError, stop, telling_lines
 from local.stack import AIRFLOW, Stack
 from local.terminal import say
+from ticklake.core.errors import SettingsError
 from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
 
 _SCHEDULER, _API_SERVER = "airflow-scheduler", "airflow-api-server"
@@ -60,7 +61,12 @@ def require_settings(stack: Stack) -> bool:
     """Stop an Airflow that runs with another file to produce than the one asked for, so that it starts with that one.
 
     Nothing asked for: it is left as it is. Returns whether it reads another file from now on.
+
+    Raises: SettingsError, when a file that was asked for is not there.
     """
+    for name in _FILES:
+        if (value := _passed_on().get(name)) and not Path(value).exists():
+            raise SettingsError(f"{name}: there is no {value}.")
     running = [part for name in AIRFLOW if (part := stack.parts.find(name)) and part.members()]
     wanted = _passed_on()
     if not running or not set(wanted) & set(_PRODUCED):

@@ -15,6 +15,7 @@ from local.processes import PartError
 from local.stack import Stack
 from local.status import Offsets
 from local.task_failures import Attempt
+from ticklake.core.errors import SettingsError
 
 BEGAN = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)
 RUN = "scheduled__2026-11-27T10:00:01+00:00"
@@ -230,8 +231,9 @@ def running(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
     def stop(parts: Any, grace: float = 0) -> None:
         stopped.extend(part.name for part in parts)
 
-    for name in ("TICKLAKE_CSV", "TICKLAKE_CSV_KEY"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("a.csv", "b.csv"):
+        (stack.home.folder / name).touch()
+    monkeypatch.chdir(stack.home.folder)
     monkeypatch.setenv("TICKLAKE_CSV", "a.csv")
     monkeypatch.setenv("TICKLAKE_CSV_KEY", "name")
     monkeypatch.setattr(airflow, "_commands", lambda: {"airflow-scheduler": ["sleep", "60"]})
@@ -267,5 +269,11 @@ def test_an_airflow_that_reads_another_file_than_the_one_asked_for_starts_again(
 
 
 def test_where_no_airflow_runs_there_is_nothing_to_stop(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TICKLAKE_CSV", "a.csv")
+    monkeypatch.setenv("TICKLAKE_CSV", __file__)
     assert not airflow.require_settings(stack)
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_starts(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKLAKE_CSV", "none.csv")
+    with pytest.raises(SettingsError, match=r"^TICKLAKE_CSV: there is no /.*none\.csv\.$"):
+        airflow.require_settings(stack)
