@@ -23,13 +23,13 @@ def main() -> None:
 
     from ticklake.clients.kafka_producer import RecordProducer
     from ticklake.core.settings import Landing, Stream, Table, Topic
-    from ticklake.stages.csv_to_kafka import ProducerRun, produce_ticks
+    from ticklake.stages.csv_to_kafka import ProducerRun, produce_csv
 
     asked = json.loads(sys.argv[1])
     stream = Stream(Topic(asked["topic"], 1, 1, 1, 168), Table("ticks", "Index"), Landing("g", 64, 1440))
     params = {"mode": "replay", "rate": 0, "seconds": asked["seconds"], "endless": asked["endless"]}
     producer = RecordProducer({"bootstrap.servers": asked["bootstrap"]})
-    produced = produce_ticks(producer, stream, Path(asked["file"]), ProducerRun.from_params(params), Event())
+    produced = produce_csv(producer, stream, Path(asked["file"]), ProducerRun.from_params(params), Event())
     print(json.dumps({"records": produced.records, "seconds": produced.seconds}))
 
 

@@ -21,7 +21,8 @@ from benchmarks import _produce_once
 from benchmarks._common import ROOT, Report, Run, parse, progress
 from benchmarks._parts import Parts, kafka_tool, parts
 from ticklake.clients.kafka_producer import PRODUCER_CONFIG
-from ticklake.core.ticks import TickFile, to_json
+from ticklake.core.sample.rows import to_json
+from ticklake.core.sample.table import read_table
 
 PARTITIONS = 6
 BROKERS = 3
@@ -40,7 +41,9 @@ def main() -> None:
     report = Report("produce", __doc__, options, **settings, producer=dict(PRODUCER_CONFIG))
     with parts(BROKERS) as running:
         payloads, large = running.folder / "payloads", running.folder / "large.csv"
-        payloads.write_bytes(b"\n".join(to_json(tick) for tick in TickFile(_FILE)))
+        table = read_table(_FILE)
+        assert table is not None
+        payloads.write_bytes(b"\n".join(map(to_json, table.ticks())))
         progress(f"making a file of {count:,} rows")
         header, *rows = _FILE.read_text(encoding="utf-8").splitlines()
         with large.open("w", encoding="utf-8") as out:

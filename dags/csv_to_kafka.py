@@ -1,11 +1,13 @@
 """
-### The producer: ticks from the CSV to the Kafka topic at a set rate, all the time
+### The producer: rows of the CSV to the Kafka topic at a set rate, all the time
 
 A run lasts an hour, then the next one starts; a run triggered by hand takes over within seconds. The Trigger form sets rate,
 order and length, or sends one record typed by you: the console producer of the tutorials.
 
-It starts only behind a passing check of the cluster. Records are keyed by `Index`, so the ticks of one index stay in order;
-each is confirmed by all replicas in sync, and one that is not fails the task.
+Any CSV with a header will do (`TICKLAKE_CSV`); the log of `produce` says how it was understood, and what does not fit is an
+error with file, line and column before anything is sent. It starts only behind a passing check of the cluster. Records are
+keyed by `Index`, or the column of `TICKLAKE_CSV_KEY`, so those of one key stay in order; each is confirmed by all replicas in
+sync, and one that is not fails the task.
 """
 
 from __future__ import annotations

@@ -13,19 +13,22 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import httpx
-
+from local.airflow_api import DAGS, Api, home_of, login_of
 from local.home import PROJECT
 from local.kafka_security import ACTORS
-from local.login import LoggedIn, Login, write_secret
+from local.login import write_secret
 from local.processes import Part, PartError, stop, telling_lines
 from local.stack import AIRFLOW, Stack
 from local.terminal import say
+from ticklake.core.errors import SettingsError
 from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
 
-_DAGS = PROJECT / "dags"
+_SCHEDULER, _API_SERVER = "airflow-scheduler", "airflow-api-server"
+_FILES = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
+_SETTINGS = ("TICKLAKE_CSV_KEY", "TICKLAKE_LANDING_TASKS")
+_PRODUCED = ("TICKLAKE_CSV", "TICKLAKE_CSV_KEY")
 
 
 def environment(stack: Stack) -> dict[str, str]:
@@ -33,10 +36,7 @@ def environment(stack: Stack) -> dict[str, str]:
     # Ours are not for the pipeline: an unknown TICKLAKE_ name is an error there. Another Airflow's must not leak in.
     ours = ("TICKLAKE_", "_TICKLAKE_", "AIRFLOW_", "AWS_")
     env = {k: v for k, v in os.environ.items() if not k.startswith(ours) and k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    passed_on = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
-    env |= {name: str(Path(os.environ[name]).absolute()) for name in passed_on if os.environ.get(name)}
-    if tasks := os.environ.get("TICKLAKE_LANDING_TASKS"):
-        env["TICKLAKE_LANDING_TASKS"] = tasks
+    env |= _passed_on()
     env |= {
         "TICKLAKE_BUCKET": stack.bucket,
         "TICKLAKE_GLUE_DATABASE": stack.database,
@@ -44,23 +44,53 @@ def environment(stack: Stack) -> dict[str, str]:
         "TICKLAKE_WORKGROUP": stack.workgroup,
         **_kafka_connections(stack),
         f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}": _aws_connection(stack),
-        "AIRFLOW_HOME": str(_home(stack)),
+        "AIRFLOW_HOME": str(home_of(stack)),
         # The environment's own programs come first, wherever a task looks for one.
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
     }
     return env | {f"AIRFLOW__{name}": str(value) for name, value in _settings(stack).items()}
 
 
+def _passed_on() -> dict[str, str]:
+    """What a person may set for the pipeline; files by their whole path, since Airflow runs elsewhere."""
+    given = {name: os.environ[name] for name in (*_FILES, *_SETTINGS) if os.environ.get(name)}
+    return {name: str(Path(value).absolute()) if name in _FILES else value for name, value in given.items()}
+
+
+def require_settings(stack: Stack) -> bool:
+    """Stop an Airflow that runs with another file to produce than the one asked for, so that it starts with that one.
+
+    Nothing asked for: it is left as it is. Returns whether it reads another file from now on.
+
+    Raises: SettingsError, when a file that was asked for is not there.
+    """
+    for name in _FILES:
+        if (value := _passed_on().get(name)) and not Path(value).exists():
+            raise SettingsError(f"{name}: there is no {value}.")
+    running = [part for name in AIRFLOW if (part := stack.parts.find(name)) and part.members()]
+    wanted = _passed_on()
+    if not running or not set(wanted) & set(_PRODUCED):
+        return False
+    now = json.loads(_record(stack).read_text()) if _record(stack).exists() else {}
+    changed = [name for name in _PRODUCED if now.get(name) != wanted.get(name)]
+    if not changed:
+        return False
+    told = ", ".join(f"{name}={wanted[name]}" if name in wanted else f"no {name}" for name in changed)
+    say(f"stopping Airflow, which starts again with {told}")
+    stop(running, grace=8)
+    return True
+
+
 def prepare(stack: Stack) -> None:
     """Make or migrate the metadata database; raises PartError with what Airflow said."""
     from importlib.metadata import version
 
-    done = _home(stack) / "migrated"
+    done = home_of(stack) / "migrated"
     if done.exists() and not _database(stack).exists():
         done.unlink()
     if done.exists() and done.read_text() == version("apache-airflow"):
         return
-    _home(stack).mkdir(parents=True, exist_ok=True)
+    home_of(stack).mkdir(parents=True, exist_ok=True)
     if not done.exists():
         # A first migration that was interrupted: SQLite has no way back, and there is nothing in it to keep.
         _database(stack).unlink(missing_ok=True)
@@ -72,11 +102,6 @@ def prepare(stack: Stack) -> None:
     if code:
         raise PartError(f"`airflow db migrate` failed. From {log}:\n{telling_lines(log)}")
     done.write_text(version("apache-airflow"))
-
-
-def login_of(stack: Stack) -> Login:
-    """The login of this stack's Airflow."""
-    return Login(_home(stack))
 
 
 def require_login(stack: Stack, wanted: bool | None) -> None:
@@ -94,9 +119,24 @@ def require_login(stack: Stack, wanted: bool | None) -> None:
 
 
 def start(stack: Stack, **more: str) -> list[Part]:
-    """Start those of the four that do not run, with more in their environment; does not wait."""
+    """Start those of the four that do not run, with more in their environment; does not wait until they are healthy."""
     env = environment(stack) | more
+    if not stack.alive(_SCHEDULER):
+        if _record(stack).exists() and not stack.alive(_API_SERVER):
+            # Tasks that were cut off begin again with the scheduler, and each would lose a try without an API to talk to.
+            _wait_for_api(stack, stack.parts.start(_API_SERVER, _commands()[_API_SERVER], env, PROJECT))
+        _record(stack).write_text(json.dumps({name: env[name] for name in _PRODUCED if name in env}))
     return [stack.parts.start(name, command, env, PROJECT) for name, command in _commands().items()]
+
+
+def _wait_for_api(stack: Stack, part: Part, seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while _API_SERVER in _unhealthy(stack):
+        if not part.alive():
+            raise part.dead()
+        if time.monotonic() > deadline:
+            raise PartError(f"{part.name} does not answer after {seconds:.0f} s. {part.end_of_log()}")
+        time.sleep(0.5)
 
 
 def _commands() -> dict[str, list[str]]:
@@ -123,81 +163,35 @@ def wait(stack: Stack, parts: Iterable[Part], seconds: float = 180) -> None:
 
 def run_cli(stack: Stack, arguments: Sequence[str]) -> NoReturn:
     """Go on as Airflow's command line in the stack's environment; raises PartError when there is no database yet."""
-    if not (_home(stack) / "migrated").exists():
+    if not (home_of(stack) / "migrated").exists():
         raise PartError("This stack's Airflow has no database yet.", "Start the stack: ./ticklake up")
     os.execve(sys.executable, [sys.executable, "-m", "airflow", *arguments], environment(stack))  # noqa: S606
-
-
-class Api:
-    """Airflow's REST API, as the admin."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._url = f"{stack.home.airflow_url}/api/v2"
-        self._auth = LoggedIn(login_of(stack), stack.home.airflow_url)
-
-    def start_dags(self, seconds: float = 120) -> list[str]:
-        """Wait until every file of ``dags/`` is a known DAG, unpause them all; raises PartError on import errors."""
-        wanted = {file.stem for file in _DAGS.glob("*.py")}
-        deadline = time.monotonic() + seconds
-        while missing := wanted - self._dags():
-            if errors := self._call("GET", "/importErrors")["import_errors"]:
-                raise PartError(f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace'].strip()}")
-            if time.monotonic() > deadline:
-                raise PartError(
-                    f"Airflow does not know the DAG {min(missing)} after {seconds:.0f} s.",
-                    "Its dag_id must be the name of its file; see ./ticklake airflow dags list-import-errors",
-                )
-            time.sleep(0.5)
-        self._call("PATCH", "/dags", params={"dag_id_pattern": "~"}, json={"is_paused": False})
-        return sorted(wanted)
-
-    def health(self) -> dict[str, Any]:
-        """What the API server says of itself and the others."""
-        return self._call("GET", "/monitor/health")
-
-    def failed_tasks(self) -> list[str]:
-        """The tasks of running DAG runs that failed or wait for another try: ``dag.task``."""
-        states = {"state": ["failed", "up_for_retry"], "order_by": "-start_date", "limit": 20}
-        found = self._call("GET", "/dags/~/dagRuns/~/taskInstances", params=states)["task_instances"]
-        return sorted({f"{task['dag_id']}.{task['task_id']}" for task in found})
-
-    def _dags(self) -> set[str]:
-        return {dag["dag_id"] for dag in self._call("GET", "/dags", params={"limit": 100})["dags"]}
-
-    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        try:
-            with httpx.Client(auth=self._auth, timeout=30, trust_env=False) as client:
-                answer = client.request(method, f"{self._url}{path}", **arguments).raise_for_status()
-        except httpx.HTTPStatusError as e:
-            raise PartError(f"Airflow answers {method} {path} with {e.response.status_code}: {e.response.text}") from e
-        except httpx.HTTPError as e:
-            raise PartError(f"Airflow's API at {self._url} does not answer ({e}).") from e
-        return dict(answer.json())
 
 
 def _unhealthy(stack: Stack) -> set[str]:
     try:
         health = Api(stack).health()
     except PartError:
-        return {"airflow-api-server"}
+        return {_API_SERVER}
     kinds = ("scheduler", "triggerer", "dag_processor")
     bad = [kind for kind in kinds if (health.get(kind) or {}).get("status") != "healthy"]
     return {f"airflow-{kind.replace('_', '-')}" for kind in bad}
 
 
-def _home(stack: Stack) -> Path:
-    return stack.home.folder / "airflow"
+def _record(stack: Stack) -> Path:
+    """Which file the scheduler was started with."""
+    return home_of(stack) / "produced.json"
 
 
 def _database(stack: Stack) -> Path:
-    return _home(stack) / "airflow.db"
+    return home_of(stack) / "airflow.db"
 
 
 def _settings(stack: Stack) -> dict[str, object]:
-    home = _home(stack)
+    home = home_of(stack)
     api = stack.home.airflow_url
     return {
-        "CORE__DAGS_FOLDER": _DAGS,
+        "CORE__DAGS_FOLDER": DAGS,
         "CORE__PLUGINS_FOLDER": PROJECT / "plugins",
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__LOAD_EXAMPLES": "False",

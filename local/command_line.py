@@ -22,7 +22,8 @@ Each has more to say, with examples: ./ticklake up --help
 environment:
   TICKLAKE_HOME       folder of the stack instead of .ticklake/ (data, logs, environments)
   TICKLAKE_PORT_BASE  first port instead of {DEFAULT_PORT_BASE}: Airflow takes +80, Kafka +92 and on, the AWS stand-in +66
-  TICKLAKE_CSV        file that the producer reads instead of include/data/indexProcessed.csv
+  TICKLAKE_CSV        file that the producer reads instead of include/data/indexProcessed.csv: any CSV with a header
+  TICKLAKE_CSV_KEY    its column that is the record's key instead of the stream's
   TICKLAKE_TOOLS      folder of environments and jars, so that several stacks share them
 
 exit codes: 0 done, 1 it failed and says why, 2 wrong command or option, 130 stopped by Ctrl-C

@@ -7,27 +7,21 @@ import os
 import queue
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import psutil
 
-from local import airflow, aws_stand_in
+from local import airflow, airflow_api, aws_stand_in
 from local.kafka_security import grant
-from local.lake import Counted, Sealed, counted, sealed
 from local.lock import one_at_a_time
 from local.login import USER
-from local.processes import Part, PartError
+from local.processes import Part
 from local.provision import provision
 from local.stack import AWS_LOGIN, Stack
-from local.status import offsets
 from local.terminal import complain, doing, elapsed, say
-from ticklake.clients.s3 import Lake
+from local.watch import watch
 from ticklake.core.settings import Stream
-
-_MINUTES_WANTED = 2
-_PATIENCE = 420.0  # seconds for the first minutes to be counted
-_QUIET = 15.0  # seconds after which the counts are said again though nothing rose
 
 
 def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None, secure: bool = False) -> int:
@@ -35,11 +29,13 @@ def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None,
     try:
         with one_at_a_time(stack.home.folder, "starting the parts"):
             airflow.require_login(stack, login)
+            fresh = airflow.require_settings(stack)
             stack.check_ports(brokers)
             stack.claim_cluster(brokers, secure)
+            began = datetime.now(UTC)
             parts = start_all(stack, brokers)
         if wait:
-            watch(stack, parts)
+            watch(stack, parts, began, fresh)
         _farewell(stack)
     except KeyboardInterrupt:
         _end_helpers()
@@ -58,53 +54,11 @@ def start_all(stack: Stack, brokers: int | None) -> list[Part]:
     groups = _side_by_side(
         [lambda: _start_kafka(stack, brokers), lambda: _start_aws(stack), lambda: _start_airflow(stack)]
     )
-    api = airflow.Api(stack)
+    api = airflow_api.Api(stack)
     with doing("waiting until Airflow knows the DAGs"):
         dags = api.start_dags()
     say(f"DAGs run: {', '.join(dags)}")
     return [part for group in groups for part in group]
-
-
-def watch(stack: Stack, parts: Sequence[Part]) -> None:
-    """Say the counts as they rise, until two minutes are sealed and all their records counted; raises PartError."""
-    stream = Stream.from_toml(stack.stream)
-    lake = Lake(aws_stand_in.client(stack, "s3"), stack.bucket)
-    api = airflow.Api(stack)
-    say("waiting for the first minutes: a minute is landed when it is over, then counted")
-    deadline = time.monotonic() + _PATIENCE
-    before: tuple[Sealed, Counted] | None = None
-    said = 0.0
-    while True:
-        for part in parts:
-            if not part.alive():
-                raise part.dead()
-        now = (sealed(lake, stack, stream.table.name), counted(lake, stream.table.name))
-        if now != before or time.monotonic() - said > _QUIET:
-            produced = offsets(stack.kafka(), stream.topic.name).records
-            say(counts_line(produced, *now))
-            before, said = now, time.monotonic()
-        if is_proven(*now):
-            return
-        if time.monotonic() > deadline:
-            failed = ", ".join(api.failed_tasks()) or "none"
-            raise PartError(
-                f"No {_MINUTES_WANTED} minutes were sealed and counted within {_PATIENCE:.0f} s. Failed tasks: {failed}.",
-                f"All parts still run: see {stack.home.airflow_url} for the tasks' logs.",
-            )
-        time.sleep(1)
-
-
-def is_proven(landed: Sealed, athena: Counted) -> bool:
-    """Whether Athena counts, each once, at least the records of two sealed minutes."""
-    return landed.minutes >= _MINUTES_WANTED and 0 < landed.records == athena.records == athena.distinct
-
-
-def counts_line(produced: int, landed: Sealed, athena: Counted) -> str:
-    """One line of the rising counts."""
-    return (
-        f"Kafka {produced:>7,} · sealed {landed.records:>7,} in {landed.minutes} min · "
-        f"SELECT COUNT(*) {athena.records:>7,} · distinct {athena.distinct:>7,}"
-    )
 
 
 def _start_kafka(stack: Stack, brokers: int | None) -> list[Part]:
@@ -181,7 +135,7 @@ def _farewell(stack: Stack) -> None:
     stream = Stream.from_toml(stack.stream)
     look = f"./ticklake kafka console-consumer --topic {stream.topic.name} --from-beginning --max-messages 3"
     print(f"\nRunning after {elapsed():.0f} s, until ./ticklake down\n")
-    login = airflow.login_of(stack)
+    login = airflow_api.login_of(stack)
     for what, where in (
         ("Airflow's UI", stack.home.airflow_url),
         *((("its login", f"{USER}, with the password in {login.file}"),) if login.on else ()),

@@ -4,9 +4,14 @@ import time
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.kafka_broker import free_ports
+from local.home import Home
+from local.jars import class_path
+from local.kafka import Broker, Cluster
+from local.processes import Parts, stop
+from tests.kafka_broker import free_ports, running
 from ticklake.clients.kafka_producer import PRODUCER_CONFIG, RecordProducer
 from ticklake.core.errors import KafkaError
 
@@ -127,6 +132,64 @@ def test_a_cluster_that_is_not_there_is_named_and_waited_for_no_longer_than_want
     with pytest.raises(KafkaError, match=f"127.0.0.1:{port} does not answer: Connection refused"):
         producer.send("t", [(b"k", b"{}")], lambda: True)
     assert producer.sent == 0
+
+
+def test_a_topic_that_comes_a_moment_later_is_waited_for(producer, kafka_bootstrap):
+    """A broker does not know a topic, or has no leader for it, for a moment after it was made; librdkafka waits, too."""
+    name, waited = f"t-{uuid4().hex}", []
+
+    def stop() -> bool:
+        if not waited:
+            admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+            admin.create_topics([NewTopic(name, 6, 1)])[name].result(30)
+        waited.append(True)
+        return False
+
+    assert producer.send(name, [(b"k", b"{}")], stop)
+    producer.finish(60)
+    assert producer.written == 1
+    assert waited, "the first answer was that there is no such topic"
+
+
+def test_waiting_for_a_topic_ends_when_it_is_told_to(producer):
+    with pytest.raises(KafkaError, match=r"Kafka does not know topic none: .* The DAG broker_health creates it"):
+        producer.send("none", [(b"k", b"{}")], lambda: True)
+
+
+def test_a_topic_that_does_not_come_is_an_error(producer, monkeypatch):
+    monkeypatch.setattr("ticklake.clients.kafka_producer.TOPIC_SECONDS", 0.5)
+    with pytest.raises(KafkaError, match="Kafka does not know topic none"):
+        producer.send("none", [(b"k", b"{}")])
+
+
+def test_records_whose_leader_is_away_wait_for_it(tmp_path, monkeypatch):
+    """Its broker comes back: what was sent meanwhile is written, once each."""
+    monkeypatch.setitem(PRODUCER_CONFIG, "delivery.timeout.ms", 300_000)  # a broker's start on a busy machine
+    ports = free_ports(2)
+    cluster = Cluster(tmp_path / "kafka", (Broker(1, *ports),), class_path(Home.from_env()))
+    with running(cluster, tmp_path):
+        admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+        admin.create_topics([NewTopic("t", 2, 1)])["t"].result(60)
+        producer = RecordProducer({"bootstrap.servers": cluster.bootstrap})
+        assert producer.send("t", [(b"first", b"{}")])
+        producer.finish(60)
+        parts = Parts(tmp_path / "run", tmp_path / "logs")
+        stop(parts.all())
+        assert producer.send("t", ((str(n).encode(), b"{}") for n in range(100)))
+        cluster.start(parts)
+        producer.finish(300)
+        assert producer.written == 101
+        reader = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": "g"})
+        assert sum(reader.get_watermark_offsets(TopicPartition("t", p), timeout=60)[1] for p in (0, 1)) == 101
+        reader.close()
+
+
+def test_records_without_a_key_take_the_partitions_in_turn(producer, topic):
+    name = topic()
+    for _ in range(3):  # also over several calls
+        assert producer.send(name, ((None, b"{}") for _ in range(4)))
+    producer.finish(60)
+    assert producer.per_partition == dict.fromkeys(range(6), 2)
 
 
 def test_the_connection_cannot_weaken_the_delivery(kafka_bootstrap):

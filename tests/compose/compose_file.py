@@ -44,4 +44,11 @@ def load(env: dict[str, str]) -> dict[str, Any]:
         return env.get(name) or word if sign == "-" else env[name]
 
     document: dict[str, Any] = put_in(yaml.safe_load(FILE.read_text()))
+    for service in document["services"].values():
+        given = service.get("environment", {})
+        # Without a value a variable is passed on where `.env` has it, and else is not set at all.
+        for name in [name for name, value in given.items() if value is None]:
+            given.pop(name)
+            if name in env:
+                given[name] = env[name]
     return document

@@ -22,7 +22,7 @@ from local.lake import Counted, Sealed, counted, sealed
 from local.sql import answer
 from local.stack import Stack
 from local.status import offsets
-from local.up import counts_line, is_proven
+from local.watch import counts_line, is_proven
 from tests.compose.compose_file import FILE, load, read_env
 from ticklake.clients.s3 import Lake
 

@@ -3,12 +3,13 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
-from local import airflow
+from local import airflow, airflow_api
 from local.home import PROJECT, Home
 from local.login import USER
 from local.processes import stop
@@ -34,7 +35,7 @@ def serve(stack: Stack) -> None:
     deadline = time.monotonic() + 120
     while True:
         try:
-            airflow.Api(stack).health()
+            airflow_api.Api(stack).health()
             return
         except airflow.PartError:
             assert part.alive(), part.end_of_log()
@@ -100,17 +101,17 @@ def test_there_is_no_default_password(locked: Stack, password: str) -> None:
 
 
 def test_with_the_password_one_is_admin(locked: Stack) -> None:
-    given = log_in(locked, airflow.login_of(locked).password())
+    given = log_in(locked, airflow_api.login_of(locked).password())
     assert given.status_code == 201
     assert get(locked, "/api/v2/connections", given.json()["access_token"]).status_code == 200
 
 
 def test_the_launcher_logs_in_by_itself(locked: Stack) -> None:
-    assert airflow.Api(locked).failed_tasks() == []
+    assert airflow_api.Api(locked).failed_attempts(datetime.now(UTC)) == []
 
 
 def test_only_the_owner_reads_the_file_and_the_password_is_in_no_log(locked: Stack) -> None:
-    login = airflow.login_of(locked)
+    login = airflow_api.login_of(locked)
     assert login.file.stat().st_mode & 0o777 == 0o600
     password = login.password()
     assert len(password) >= 24
@@ -119,19 +120,19 @@ def test_only_the_owner_reads_the_file_and_the_password_is_in_no_log(locked: Sta
 
 
 def test_a_second_up_keeps_login_and_password_and_stops_nothing(locked: Stack) -> None:
-    before = airflow.login_of(locked).file.read_text()
+    before = airflow_api.login_of(locked).file.read_text()
     for again in (None, True):
         airflow.require_login(locked, wanted=again)
-        assert airflow.login_of(locked).file.read_text() == before
+        assert airflow_api.login_of(locked).file.read_text() == before
         assert locked.alive(API_SERVER)
 
 
 def test_it_is_turned_off_in_clear_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stack = Stack(Home(tmp_path, tmp_path / "tools", 24000))
     airflow.require_login(stack, wanted=True)
-    assert json.loads(airflow.login_of(stack).file.read_text()).keys() == {USER}
+    assert json.loads(airflow_api.login_of(stack).file.read_text()).keys() == {USER}
     airflow.require_login(stack, wanted=False)
-    assert not airflow.login_of(stack).on
+    assert not airflow_api.login_of(stack).on
     assert "the login is off: whoever reaches http://127.0.0.1:24080 is admin" in capsys.readouterr().out
 
 
@@ -139,4 +140,4 @@ def test_every_stack_has_a_password_of_its_own(tmp_path: Path) -> None:
     stacks = [Stack(Home(tmp_path / name, tmp_path, 24000)) for name in ("a", "b")]
     for stack in stacks:
         airflow.require_login(stack, wanted=True)
-    assert airflow.login_of(stacks[0]).password() != airflow.login_of(stacks[1]).password()
+    assert airflow_api.login_of(stacks[0]).password() != airflow.login_of(stacks[1]).password()

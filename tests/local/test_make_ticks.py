@@ -1,18 +1,26 @@
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.make_ticks import DEFAULT_FILE, INDICES, lines, main
-from ticklake.core.ticks import TickFile
+from ticklake.core.sample.table import read_table
+
+
+def ticks(file: Path) -> Iterator[dict[str, Any]]:
+    table = read_table(file)
+    assert table is not None
+    return table.ticks()
 
 
 @pytest.fixture(scope="module")
 def by_index() -> dict[str, list[dict]]:
     found = defaultdict(list)
-    for tick in TickFile(DEFAULT_FILE):
+    for tick in ticks(DEFAULT_FILE):
         found[tick["Index"]].append(tick)
     return found
 
@@ -36,7 +44,7 @@ def test_it_makes_exactly_the_rows_asked_for(rows):
 def test_more_rows_than_the_real_file_go_on_after_its_years(tmp_path: Path):
     made = tmp_path / "made.csv"
     assert main(["--rows", "130000", "--out", str(made)]) == 0
-    days = [str(tick["Date"]) for tick in TickFile(made) if tick["Index"] == "HSI"]
+    days = [str(tick["Date"]) for tick in ticks(made) if tick["Index"] == "HSI"]
     assert len(set(days)) == len(days)
     assert days[-1] > "2022"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local import down, environments, jars, up
+from local import down, environments, jars, up, watch
 from local.cli import COMMANDS, parse
 from local.home import DEFAULT_PORT_BASE, PROJECT, Home
 from local.kafka_tools import TOOLS
@@ -20,7 +20,7 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 
 def sources() -> str:
     """The code that says the progress lines."""
-    return "".join(Path(str(module.__file__)).read_text() for module in (up, down, environments, jars))
+    return "".join(Path(str(module.__file__)).read_text() for module in (up, watch, down, environments, jars))
 
 
 def run_output() -> str:
@@ -84,7 +84,7 @@ def test_each_progress_line_of_the_output_is_one_that_the_code_prints() -> None:
     templates = re.findall(r"""say\(\s*f?"((?:[^"\\]|\\.)*)\"""", code)
     patterns = [re.compile(re.sub(r"\\\{.*?\\\}", ".*", re.escape(text))) for text in templates]
     patterns.append(re.compile(r"still .*"))
-    counts = re.sub(r"[\d,]+", "N", up.counts_line(1, Sealed("m", 1, 1), Counted("t", 1, 1)))
+    counts = re.sub(r"[\d,]+", "N", watch.counts_line(1, Sealed("m", 1, 1), Counted("t", 1, 1)))
     for line in shown:
         is_count = re.sub(r" +", " ", re.sub(r"[\d,]+", "N", line)) == re.sub(r" +", " ", counts)
         assert is_count or any(p.fullmatch(line) for p in patterns), f"no code says: {line}"
@@ -97,7 +97,7 @@ def test_the_output_ends_when_two_minutes_are_proven_and_as_the_code_says_it() -
         int(n.replace(",", ""))
         for n in re.findall(r"sealed +([\d,]+) in (\d+) min.*?\) +([\d,]+).*?([\d,]+)$", last)[0]
     )
-    assert up.is_proven(Sealed("m", minutes, records), Counted("t", counted, distinct))
+    assert watch.is_proven(Sealed("m", minutes, records), Counted("t", counted, distinct))
     assert re.search(r"\nRunning after \d+ s, until ./ticklake down\n", run_output())
     assert "Running after {elapsed():.0f} s, until ./ticklake down" in sources()
 

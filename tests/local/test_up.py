@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -39,7 +40,7 @@ def dead(stack: Stack, name: str) -> Part:
 
 def test_a_part_that_dies_while_the_first_minutes_are_awaited_is_named(stack: Stack) -> None:
     with pytest.raises(PartError) as caught:
-        up.watch(stack, [dead(stack, "airflow-scheduler")])
+        up.watch(stack, [dead(stack, "airflow-scheduler")], datetime.now(UTC))
     first, *log = str(caught.value).splitlines()
     assert first.startswith("airflow-scheduler has ended, or was killed. ./ticklake up starts it again. From ")
     assert first.endswith("logs/airflow-scheduler.log:")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -17,12 +17,13 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.clients.kafka_producer import RecordProducer
 from ticklake.core.errors import InputError, KafkaError, SettingsError
+from ticklake.core.sample.table import read_table
 from ticklake.core.settings import Settings, Stream
-from ticklake.core.ticks import COLUMNS
 from ticklake.stages import csv_to_kafka
-from ticklake.stages.csv_to_kafka import Produced, ProducerRun, produce_ticks
+from ticklake.stages.csv_to_kafka import Produced, ProducerRun, produce_csv
 
 CSV = Settings.from_env({"TICKLAKE_BUCKET": "any"}).csv
+COLUMNS = ("Index", "Date", "Open", "High", "Low", "Close", "Adj Close", "Volume", "CloseUSD")
 PARAMS = {"mode": "replay", "rate": 0, "seconds": 60, "seed": None, "endless": False, "record": None}
 
 
@@ -36,19 +37,25 @@ def stream(kafka_bootstrap: str) -> Stream:
 
 @pytest.fixture
 def produce(kafka_bootstrap: str, stream: Stream) -> Callable[..., Produced]:
-    def run(csv: Path = CSV, stop: Event | None = None, give_way: Callable[[], bool] = bool, **params: Any) -> Produced:
+    def run(
+        csv: Path = CSV,
+        stop: Event | None = None,
+        give_way: Callable[[], bool] = bool,
+        csv_key: str | None = None,
+        **params: Any,
+    ) -> Produced:
         producer = RecordProducer({"bootstrap.servers": kafka_bootstrap})
         asked = ProducerRun.from_params({**PARAMS, **params})
-        return produce_ticks(producer, stream, csv, asked, stop or Event(), give_way)
+        return produce_csv(producer, stream, csv, asked, stop or Event(), give_way, csv_key)
 
     return run
 
 
 @pytest.fixture
-def topic_records(kafka_bootstrap: str, stream: Stream) -> Callable[[], list[tuple[int, str, dict]]]:
+def topic_records(kafka_bootstrap: str, stream: Stream) -> Callable[[], list[tuple[int, str | None, dict]]]:
     """Reads the whole topic: (partition, key, value) of each record, in order of partition and offset."""
 
-    def read() -> list[tuple[int, str, dict]]:
+    def read() -> list[tuple[int, str | None, dict]]:
         consumer = Consumer({"bootstrap.servers": kafka_bootstrap, "group.id": "t", "enable.auto.commit": False})
         places = [TopicPartition(stream.topic.name, p, 0) for p in range(6)]
         count = sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
@@ -58,7 +65,7 @@ def topic_records(kafka_bootstrap: str, stream: Stream) -> Callable[[], list[tup
             found += consumer.consume(10_000, timeout=0.1)
         consumer.close()
         found.sort(key=lambda m: (m.partition(), m.offset()))
-        return [(m.partition(), m.key().decode(), json.loads(m.value())) for m in found]
+        return [(m.partition(), m.key() and m.key().decode(), json.loads(m.value())) for m in found]
 
     return read
 
@@ -149,13 +156,19 @@ def test_as_fast_as_possible_ends_with_the_run_length(produce):
 
 
 @pytest.mark.parametrize("rate", [0, 1])
-def test_the_stop_flag_ends_the_loop_at_once_with_everything_flushed(produce, topic_records, rate):
-    stop, at = Event(), []
-    timer = Timer(0.6, lambda: (at.append(time.monotonic()), stop.set()))
-    timer.start()
-    done = produce(stop=stop, mode="sample", rate=rate, seconds=60)
-    assert time.monotonic() - at[0] < 10  # a fraction of a second when the machine is free; the run would last a minute
-    assert done.records == len(topic_records()) > 0
+def test_the_stop_flag_ends_the_loop_at_once_with_everything_flushed(produce, topic_records, monkeypatch, rate):
+    stop, sent, serve = Event(), [], RecordProducer.serve
+
+    def then_stop(self: RecordProducer, seconds: float) -> None:
+        serve(self, seconds)
+        if self.sent:
+            sent.append(self.sent)
+            stop.set()
+
+    monkeypatch.setattr(RecordProducer, "serve", then_stop)
+    monkeypatch.setattr(csv_to_kafka, "_KILL_SECONDS", 60)
+    done = produce(stop=stop, mode="sample", rate=rate, seconds=3600)
+    assert done.records == sent[0] == len(topic_records()) > 0
 
 
 def test_progress_is_logged_and_a_waiting_run_is_given_way(produce, monkeypatch, caplog):
@@ -180,10 +193,86 @@ def test_blank_rows_are_counted(produce, tmp_path):
     assert produce(small_csv(tmp_path, tick_row("HSI"), ",,,,,,,,", "")).blank_rows == 2
 
 
-def test_what_came_before_an_unreadable_line_is_written(produce, topic_records, tmp_path):
-    with pytest.raises(InputError, match="line 3, column Date"):
-        produce(small_csv(tmp_path, tick_row("HSI"), tick_row("HSI", 99)))
-    assert len(topic_records()) == 1
+@pytest.mark.parametrize("mode", ["sample", "replay"])
+def test_nothing_is_sent_of_a_file_with_a_value_that_does_not_fit(produce, topic_records, tmp_path, mode):
+    rows = [tick_row("HSI")] * 1000 + ["HSI,2021-05-01,1.5,2.5,0.5,abc,1.5,7,1.5"]
+    with pytest.raises(InputError, match=r"small\.csv, line 1002, column Close: 'abc' is not a number"):
+        produce(small_csv(tmp_path, *rows), mode=mode)
+    assert topic_records() == []
+
+
+def any_csv(tmp_path: Path, *lines: str, end: str = "\n") -> Path:
+    path = tmp_path / "any.csv"
+    path.write_bytes("".join(line + end for line in lines).encode())
+    return path
+
+
+def test_a_public_copy_of_the_data_set_is_taken_as_it_is(produce, topic_records, tmp_path):
+    """Tabs, CRLF, day before month, null, thousands of blank rows, no CloseUSD."""
+    header = "\t".join(COLUMNS[:-1])
+    rows = [f"HSI\t{day:02d}/06/1979\t1.5\tnull\t0.5\t1.5\t1.5\t7" for day in range(1, 30)]
+    done = produce(any_csv(tmp_path, header, *rows, *["\t" * 7] * 5000, end="\r\n"))
+    values = [value for _, _, value in topic_records()]
+    assert (done.records, done.blank_rows) == (29, 5000)
+    assert [value["Date"] for value in values] == [f"1979-06-{day:02d}" for day in range(1, 30)]
+    assert list(values[0]) == list(COLUMNS[:-1])
+    assert values[0]["High"] is None
+
+
+def test_a_file_with_other_columns_has_no_keys_and_takes_the_partitions_in_turn(produce, topic_records, tmp_path):
+    done = produce(any_csv(tmp_path, "a;b", *(f"{n};x" for n in range(60))))
+    assert {key for _, key, _ in topic_records()} == {None}
+    assert done.per_partition == dict.fromkeys(range(6), 10)
+
+
+def test_the_key_can_be_another_column(produce, topic_records, tmp_path):
+    produce(any_csv(tmp_path, "id,name", *(f"{n},name{n % 3}" for n in range(60))), csv_key="name")
+    records = topic_records()
+    assert all(key == value["name"] for _, key, value in records)
+    assert len({(partition, key) for partition, key, _ in records}) == 3
+
+
+def test_a_key_that_is_no_column_is_told_before_anything_is_sent(produce, topic_records, tmp_path):
+    with pytest.raises(SettingsError, match=r"TICKLAKE_CSV_KEY = 'nmae' .* Did you mean name\?"):
+        produce(any_csv(tmp_path, "id,name", "1,x"), csv_key="nmae")
+    assert topic_records() == []
+
+
+def test_rows_with_too_few_fields_are_counted(produce, tmp_path):
+    assert produce(any_csv(tmp_path, "a,b", "1,2", "3")).short_rows == 1
+
+
+def test_the_log_says_how_the_file_was_understood(produce, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        produce(any_csv(tmp_path, "day|price", "29/06/1979|1", "01/07/1979|n/a", "02/07/1979|3", "|"))
+    text = caplog.text
+    assert "UTF-8, pipe separator; 3 rows, 1 blank ones skipped, 0 with fewer fields than columns; key: none" in text
+    assert "DD/MM/YYYY becomes YYYY-MM-DD" in text
+    assert "strings, since line 3 has 'n/a'" in text
+
+
+def test_the_first_reading_of_a_large_file_is_seen_in_the_log_and_ends_with_the_stop_flag(
+    produce, topic_records, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(csv_to_kafka, "_REPORT_SECONDS", 0)
+    file = any_csv(tmp_path, "a", *map(str, range(1000)))
+    with caplog.at_level(logging.INFO):
+        produce(file)
+    assert "516 rows looked at" in caplog.text
+    assert "1000 rows looked at, 100 % of the file" in caplog.text
+    stop = Event()
+    stop.set()
+    assert produce(file, stop=stop).records == 0
+
+
+def test_what_is_kept_of_a_file_is_bounded_by_bytes_too(produce, topic_records, tmp_path, monkeypatch):
+    """Of rows that take half of what is allowed, two are chosen from."""
+    file = any_csv(tmp_path, "a", *(str(n) * 1000 for n in range(10)))
+    table = read_table(file)
+    assert table is not None
+    monkeypatch.setattr(csv_to_kafka, "_POOL_BYTES", 2 * table.bytes_of_a_row)
+    produce(file, mode="sample", rate=100, seconds=1)
+    assert len({value["a"] for _, _, value in topic_records()}) == 2
 
 
 @pytest.mark.parametrize("mode", ["sample", "replay"])
@@ -204,19 +293,13 @@ def test_a_delivery_failure_fails_the_run_at_once(produce, stream, kafka_bootstr
 
 
 def test_the_result_is_plain_for_xcom():
-    assert Produced({3: 2, 0: 1}, 1.26, 4).to_dict() == {
+    assert Produced({3: 2, 0: 1}, 1.26, 4, 5).to_dict() == {
         "records": 3,
         "per_partition": {"0": 1, "3": 2},
         "seconds": 1.3,
         "blank_rows": 4,
+        "short_rows": 5,
     }
-
-
-def test_a_key_column_that_ticks_do_not_have_is_named(produce, stream, kafka_bootstrap):
-    other = replace(stream, table=replace(stream.table, key_column="Symbol"))
-    run = ProducerRun.from_params(PARAMS)
-    with pytest.raises(SettingsError, match="key_column = 'Symbol'"):
-        produce_ticks(RecordProducer({"bootstrap.servers": kafka_bootstrap}), other, CSV, run, Event())
 
 
 @pytest.mark.parametrize(
@@ -233,7 +316,6 @@ def test_a_key_column_that_ticks_do_not_have_is_named(produce, stream, kafka_boo
         ("seed", 1.5),
         ("endless", "no"),
         ("record", "HSI"),
-        ("record", {"Index": "HSI"}),
     ],
 )
 def test_a_wrong_param_is_named(name, value):

@@ -6,13 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from confluent_kafka import KafkaError as Code
 from confluent_kafka import KafkaException, Message, Producer
 
 from ticklake.clients.kafka_errors import ErrorLog, error_in, shared_settings
-from ticklake.clients.kafka_metadata import describe
+from ticklake.clients.kafka_metadata import TOPIC_SECONDS, describe
 from ticklake.clients.kafka_tokens import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.partitioner import Partitioner
@@ -69,18 +70,22 @@ class RecordProducer:
     @property
     def per_partition(self) -> Counter[int]:
         """Records given to the local queue, per partition: after ``finish`` those that Kafka has confirmed."""
-        return Counter({partition: count for partition, count in enumerate(self._per_partition) if count})
+        return Counter({partition: records for partition, records in enumerate(self._per_partition) if records})
 
     def send(
-        self, topic: str, records: Iterable[tuple[bytes, bytes]], stop: Callable[[], bool] = lambda: False
+        self, topic: str, records: Iterable[tuple[bytes | None, bytes]], stop: Callable[[], bool] = lambda: False
     ) -> bool:
-        """Put records (key, value) in the local queue, waiting while it is full; False: ended by ``stop``, asked meanwhile."""
+        """Put records (key, value) in the local queue, waiting while it is full; False: ended by ``stop``, asked meanwhile.
+
+        Those whose key is None go to each Kafka partition in turn.
+        """
         partition_of = self._partitioner(topic, stop)
         produce, sent = self._client.produce, self._per_partition
-        key = b""
+        key: bytes | None = None
+        turn = (n % partition_of.partitions for n in count(self.sent))  # of records without a key
         with self._in_words(lambda: _undelivered(topic, None, key)):
             for key, value in records:
-                partition = partition_of[key]
+                partition = next(turn) if key is None else partition_of[key]
                 while True:
                     try:
                         produce(topic, value, key, partition)
@@ -117,7 +122,7 @@ class RecordProducer:
     def _partitioner(self, topic: str, stop: Callable[[], bool]) -> Partitioner:
         """Chosen here and not by librdkafka, so that what went where is known without a report for each record."""
         if topic not in self._topics:
-            _, partitions = describe(self._client, topic, self._errors, stop)
+            _, partitions = describe(self._client, topic, self._errors, stop, TOPIC_SECONDS)
             self._topics[topic] = Partitioner(len(partitions))
             self._per_partition += [0] * (len(partitions) - len(self._per_partition))
         return self._topics[topic]

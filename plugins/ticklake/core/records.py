@@ -164,7 +164,7 @@ class Splicer:
         levels = _levels(parsed)
         json.loads(text, object_pairs_hook=_unique)
         for name in parsed:
-            _check_column(name)
+            check_column(name)
         for level in levels[1:]:
             for value in level:
                 if isinstance(value, dict):
@@ -273,7 +273,8 @@ def _levels(parsed: dict[str, Any]) -> list[list[Any]]:
     return levels
 
 
-def _check_column(name: str) -> None:
+def check_column(name: str) -> None:
+    """Raise UnfitError when this cannot be the name of a column of the table."""
     lowered = name.lower()
     if lowered in RESERVED:
         raise UnfitError(f"reserved column: {name}")

@@ -39,6 +39,7 @@ class Settings:
     crawler: str
     workgroup: str
     csv: Path
+    csv_key: str | None
     stream: Path
     sql: Path
     aws_landing: str
@@ -75,6 +76,7 @@ class Settings:
             crawler=env.get("TICKLAKE_CRAWLER", "ticklake"),
             workgroup=env.get("TICKLAKE_WORKGROUP", "ticklake"),
             csv=Path(env.get("TICKLAKE_CSV", include / "data" / "indexProcessed.csv")),
+            csv_key=env.get("TICKLAKE_CSV_KEY"),
             stream=Path(env.get("TICKLAKE_STREAM", include / "streams" / "stock_ticks.toml")),
             sql=Path(env.get("TICKLAKE_SQL", include / "sql")),
             landing_tasks=landing_tasks(env),

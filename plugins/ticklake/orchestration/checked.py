@@ -15,7 +15,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from ticklake.core.connections import check_aws, check_kafka
-from ticklake.core.errors import NotOverError, SettingsError, did_you_mean
+from ticklake.core.errors import InputError, NotOverError, SettingsError, did_you_mean
 from ticklake.core.settings import Settings, Stream
 
 P = ParamSpec("P")
@@ -27,7 +27,7 @@ _FORM = 'JSON such as {"conn_type": "kafka", "extra": {"bootstrap.servers": "hos
 
 
 def fails_at_once(task: Callable[P, R]) -> Callable[P, R]:
-    """A task's function whose SettingsErrors fail it without retries."""
+    """A task's function whose SettingsErrors and InputErrors fail it without retries."""
 
     @functools.wraps(task)
     def checked_task(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -35,7 +35,7 @@ def fails_at_once(task: Callable[P, R]) -> Callable[P, R]:
             return task(*args, **kwargs)
         except NotOverError:
             raise
-        except SettingsError as e:
+        except (SettingsError, InputError) as e:
             raise AirflowFailException(str(e)) from e
 
     return checked_task

@@ -38,15 +38,15 @@ PARAMS = {
         None,
         type=["null", "object"],
         title="Record",
-        description='One tick to send instead, {"Index": "HSI", "Date": "2021-05-31"}.',
+        description='One row to send instead, {"Index": "HSI", "Date": "2021-05-31"}.',
     ),
 }
 
 
 class CsvToKafkaOperator(BaseOperator):
-    """Write ticks to the stream's topic as the run's Params say; ends within 2 s when the task is stopped.
+    """Write the file's rows to the stream's topic as the run's Params say; ends within 2 s when the task is stopped.
 
-    Returns (XCom): ``{"records", "per_partition", "seconds", "blank_rows"}``, as confirmed by Kafka.
+    Returns (XCom): ``{"records", "per_partition", "seconds", "blank_rows", "short_rows"}``, as confirmed by Kafka.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -55,9 +55,9 @@ class CsvToKafkaOperator(BaseOperator):
 
     @fails_at_once
     def execute(self, context: Any) -> dict[str, Any]:
-        """Produce; wrong Params fail the task at once, without retries."""
+        """Produce; wrong Params, and a file that cannot be read, fail the task at once, without retries."""
         from ticklake.orchestration.cluster_hooks import RecordProducerHook
-        from ticklake.stages.csv_to_kafka import ProducerRun, produce_ticks
+        from ticklake.stages.csv_to_kafka import ProducerRun, produce_csv
 
         settings, stream = checked_settings(context, "kafka_produce")
         run = ProducerRun.from_params(context["params"])
@@ -68,7 +68,7 @@ class CsvToKafkaOperator(BaseOperator):
             return bool(ti.get_dr_count(dag_id=self.dag_id, states=["queued"]))
 
         producer = RecordProducerHook(settings.kafka_produce).get_conn
-        return produce_ticks(producer, stream, settings.csv, run, self._stop, another_waits).to_dict()
+        return produce_csv(producer, stream, settings.csv, run, self._stop, another_waits, settings.csv_key).to_dict()
 
     def on_kill(self) -> None:
         """Called while ``execute`` runs, when the task is stopped from outside; Airflow kills the process 5 s later."""

@@ -1,4 +1,8 @@
-"""Ticks from the CSV to the Kafka topic, at a set rate: sampled at random or replayed in the file's order."""
+"""The CSV's rows to the Kafka topic, at a set rate: sampled at random or replayed in the file's order.
+
+The file is read once before anything is sent (``ticklake.core.sample``): what its columns hold is decided over all of it, and
+what does not fit is an error with file, line and column.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,12 @@ from threading import Event
 from typing import Any, Self
 
 from ticklake.clients.kafka_producer import CONFIRM_SECONDS, RecordProducer
-from ticklake.core.errors import InputError, SettingsError
+from ticklake.core.errors import SettingsError
+from ticklake.core.sample.rows import Record, key_of, pool, record_maker
+from ticklake.core.sample.table import Table, read_table
+from ticklake.core.sample.typed import typed_row
 from ticklake.core.settings import Stream
 from ticklake.core.text_table import text_table
-from ticklake.core.ticks import COLUMNS, Tick, TickFile, check_typed, pool, to_json
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +31,11 @@ MODES = ("sample", "replay")
 MOST_RATE = 1_000_000
 MOST_SECONDS = 7 * 24 * 3600
 
-_POOL_ROWS = 200_000  # rows that `sample` chooses from and endless `replay` keeps at most: some 60 MB
+_POOL_ROWS = 200_000  # rows that `sample` chooses from and endless `replay` keeps at most,
+_POOL_BYTES = 100_000_000  # fewer where they are long
 _BATCH = 500  # records between two looks at the clock
 _REPORT_SECONDS = 10.0
 _KILL_SECONDS = 1.5
-
-Record = tuple[bytes, bytes]  # key, value
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class ProducerRun:
         seconds: length of the run.
         seed: of ``sample``; the same seed chooses the same rows. None: others each time.
         endless: ``replay`` begins again at the end of the file.
-        record: one tick typed by a person, sent instead of the file's.
+        record: one row typed by a person, sent instead of the file's.
     """
 
     mode: str
@@ -51,7 +56,7 @@ class ProducerRun:
     seconds: float
     seed: int | None
     endless: bool
-    record: Tick | None
+    record: Mapping[str, Any] | None
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:
@@ -63,23 +68,33 @@ class ProducerRun:
             raise SettingsError(f"seed = {seed!r} is not a whole number.", "Leave it empty for other rows each time.")
         if type(endless) is not bool:
             raise SettingsError(f"endless = {endless!r} is neither true nor false.")
+        if record is not None and not isinstance(record, dict):
+            raise SettingsError(f"record = {record!r} is not a JSON object.", 'Such as {"Index": "HSI", "Open": 5.5}.')
         return cls(
             mode=mode,
             rate=_number(params, "rate", 0, MOST_RATE),
             seconds=_number(params, "seconds", 1, MOST_SECONDS),
             seed=seed,
             endless=endless,
-            record=None if record is None else check_typed(record),
+            record=record,
         )
 
 
 @dataclass(frozen=True)
 class Produced:
-    """What a run did: records that Kafka confirmed, per partition, and blank rows of the file that were skipped."""
+    """What a run did.
+
+    Attributes:
+        per_partition: records that Kafka confirmed.
+        seconds: how long it took.
+        blank_rows: rows of the file that were skipped.
+        short_rows: rows of the file with fewer fields than columns; the missing ones are null.
+    """
 
     per_partition: Mapping[int, int]
     seconds: float
-    blank_rows: int
+    blank_rows: int = 0
+    short_rows: int = 0
 
     @property
     def records(self) -> int:
@@ -93,37 +108,45 @@ class Produced:
             "per_partition": {str(partition): count for partition, count in sorted(self.per_partition.items())},
             "seconds": round(self.seconds, 1),
             "blank_rows": self.blank_rows,
+            "short_rows": self.short_rows,
         }
 
 
-def produce_ticks(
+def produce_csv(
     producer: RecordProducer,
     stream: Stream,
     csv: Path,
     run: ProducerRun,
     stop: Event,
     give_way: Callable[[], bool] = lambda: False,
+    csv_key: str | None = None,
 ) -> Produced:
-    """Write ticks to the stream's topic until the run is over.
+    """Write rows of the file to the stream's topic until the run is over.
 
     Args:
         producer: open, unused.
-        stream: names the topic and the key's column.
-        csv: the file of ticks.
+        stream: names the topic, and the key's column unless ``csv_key`` does.
+        csv: the file.
         run: what to do.
         stop: when set, the loop ends and all that was sent is flushed, within 2 s.
         give_way: asked every ten seconds; true ends the run early.
+        csv_key: the key's column (setting TICKLAKE_CSV_KEY); None: the stream's where the file has it, else there are no keys.
 
-    Raises: InputError naming file, line and column (what came before it is written); KafkaError when a record is not delivered.
+    Raises: InputError naming file, line and column, before anything is sent; KafkaError when a record is not delivered.
     """
-    file = TickFile(csv)
-    records = _records(file, run, stream.table.key_column)
+    start = time.monotonic()
+    table = read_table(csv, stop.is_set, _progress(csv))
+    if table is None:
+        return Produced({}, time.monotonic() - start)
+    key = key_of(table, csv_key, stream.table.key_column)
+    _log_table(table, key)
+    records = _records(table, run, key)
     start = time.monotonic()
     try:
         _send(producer, stream.topic.name, records, run, stop, give_way)
     finally:
         producer.finish(_KILL_SECONDS if stop.is_set() else CONFIRM_SECONDS + 1)
-    produced = Produced(dict(producer.per_partition), time.monotonic() - start, file.blank)
+    produced = Produced(dict(producer.per_partition), time.monotonic() - start, table.blank, table.short)
     log.info(
         "%d records written to %s in %.1f s, %d blank rows skipped\n%s",
         *(produced.records, stream.topic.name, produced.seconds, produced.blank_rows),
@@ -132,45 +155,58 @@ def produce_ticks(
     return produced
 
 
-def _records(file: TickFile, run: ProducerRun, key_column: str) -> Iterator[Record]:
-    if key_column not in COLUMNS:
-        raise SettingsError(f"[table] key_column = {key_column!r} is not a column of the ticks: {', '.join(COLUMNS)}.")
+def _progress(csv: Path) -> Callable[[int, float], None]:
+    """Logs how far the first reading of a large file is, every ten seconds."""
+    said = time.monotonic()
 
-    def record(tick: Tick) -> Record:
-        return str(tick[key_column]).encode(), to_json(tick)
+    def tell(rows: int, share: float) -> None:
+        nonlocal said
+        if time.monotonic() - said >= _REPORT_SECONDS:
+            said = time.monotonic()
+            log.info("%s: %d rows looked at, %.0f %% of the file", csv, rows, 100 * share)
 
+    return tell
+
+
+def _log_table(table: Table, key: int | None) -> None:
+    if table.form.note:
+        log.warning("%s: %s", table.path, table.form.note)
+    log.info(
+        "%s: %s; %d rows, %d blank ones skipped, %d with fewer fields than columns; key: %s\n%s",
+        *(table.path, table.form, table.rows, table.blank, table.short),
+        "none" if key is None else table.names[key],
+        text_table(("column", "holds", "note"), [(c.name, c.kind, c.note) for c in table.columns]),
+    )
+
+
+def _records(table: Table, run: ProducerRun, key: int | None) -> Iterator[Record]:
+    made = record_maker(table, key)
     if run.record is not None:
-        return iter([record(run.record)])
+        return iter([made(typed_row(run.record, table))])
+    most = max(1, min(_POOL_ROWS, _POOL_BYTES // table.bytes_of_a_row))
     if run.mode == "replay":
-        return _replay(file, record, endless=run.endless)
+        return _replay(lambda: (made(row) for batch in table.batches() for row in batch), most, endless=run.endless)
     chance = random.Random(run.seed)  # noqa: S311 - not a secret
-    rows = pool(map(record, file), _POOL_ROWS, chance)
-    if not rows:
-        raise _no_rows(file)
-    return (chance.choice(rows) for _ in iter(int, 1))
+    rows = pool((row for batch in table.batches() for row in batch), most, chance)
+    records = [made(rows.pop()) for _ in range(len(rows))]  # so that no row is held twice
+    return (chance.choice(records) for _ in iter(int, 1))
 
 
-def _replay(file: TickFile, record: Callable[[Tick], Record], *, endless: bool) -> Iterator[Record]:
-    """The file's rows in order; one that is not too large is read and serialised only once."""
+def _replay(read: Callable[[], Iterator[Record]], most: int, *, endless: bool) -> Iterator[Record]:
+    """The file's rows in order; one of at most so many rows is read and serialised only once."""
     kept: list[Record] = []
     whole = endless
     while True:
-        for row in map(record, file):
-            yield row
+        for record in read():
+            yield record
             if whole:
-                kept.append(row)
-                whole = len(kept) <= _POOL_ROWS
-        if not file.rows:
-            raise _no_rows(file)
+                kept.append(record)
+                whole = len(kept) <= most
         while whole:
             yield from kept
         if not endless:
             return
         kept.clear()
-
-
-def _no_rows(file: TickFile) -> InputError:
-    return InputError(f"{file.path} has no rows but its header.", "TICKLAKE_CSV says which file it is.")
 
 
 def _send(
