@@ -1,9 +1,18 @@
 """Landing as it was before records dated in the future no longer held a minute's end: what a proof of timeliness must see."""
 
 import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from ticklake.core import slices
 from ticklake.core.slices import Clock, LogState, Offsets, Slice
+
+
+def take_any_date(bootstrap: str, topic: str) -> None:
+    """Have the topic take any date, as topics did before Kafka 3.6; since then an hour ahead at most."""
+    entry = ConfigEntry("message.timestamp.after.max.ms", str(2**63 - 1), incremental_operation=AlterConfigOpType.SET)
+    change = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": bootstrap})  # kept until the answer is there
+    admin.incremental_alter_configs([change])[change].result(60)
 
 
 def without_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from local.verify.compare import Source, verify
 from local.verify.sealed import Sealed
@@ -15,7 +14,7 @@ from local.verify.timely import Timeliness
 from local.verify.verdict import Verdict
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from tests.stages.test_kafka_to_s3 import delete_before
-from tests.untimely import without_the_rule
+from tests.untimely import take_any_date, without_the_rule
 from ticklake.core.minute import Minute
 from ticklake.core.moment import moment
 from ticklake.stages.kafka_to_s3 import land
@@ -30,12 +29,7 @@ NOW = LAST.plus(1).start
 @pytest.fixture
 def topic(topic: TestTopic) -> TestTopic:
     """It takes any date, as topics did before Kafka 3.6."""
-    admin = AdminClient({"bootstrap.servers": topic.bootstrap})
-    any_date = ConfigEntry(
-        "message.timestamp.after.max.ms", str(2**63 - 1), incremental_operation=AlterConfigOpType.SET
-    )
-    change = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=[any_date])
-    admin.incremental_alter_configs([change])[change].result(60)
+    take_any_date(topic.bootstrap, topic.name)
     return topic
 
 
