@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks._common import RESULTS, ROOT, Options, machine, parse, progress, versions
 from tests.aws_stand_in import running_aws
-from tests.faults import kafka_trials, s3_trials, task_trials, time_trials
+from tests.faults import date_trials, kafka_trials, s3_trials, task_trials, time_trials
 from tests.faults.brokers import brokers
 from tests.faults.lab import NOTE, Lab, Outcome, Trial
 
@@ -64,7 +64,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="only trials with this in their name")
     parser.add_argument("--read", type=Path, metavar="FILE", help="print the table of an earlier run's JSON")
     parser.add_argument(
-        "--update", type=Path, metavar="FILE", help="an earlier run's JSON, of which only the rows run now are replaced"
+        "--update",
+        type=Path,
+        metavar="FILE",
+        help="an earlier run's JSON, to which the rows run now are added, or whose rows they replace",
     )
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/reliability.md")
 
@@ -82,6 +85,7 @@ def _all_outcomes(options: Options) -> Iterator[Outcome]:
             *s3_trials.all_failing(1 if options.quick else 2),
             *task_trials.all_tasks(share),
             *time_trials.all_times(share),
+            *date_trials.all_dates(share),
         ]
         groups: list[tuple[Lab, int, Seeded]] = [
             (calm, _SLOW_WORKERS, _wanted([t for t in busy if t[0].slow], options)),
@@ -159,9 +163,10 @@ def _row(kind: str, name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def updated(earlier: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """The earlier run with the rows of this one in their places."""
+    """The earlier run with the rows of this one in their places, new ones among them."""
     ran = {(row["kind"], row["name"]): row for row in now["faults"]}
-    faults = [ran.get((row["kind"], row["name"]), row) for row in earlier["faults"]]
+    rows = {(row["kind"], row["name"]): row for row in earlier["faults"]} | ran
+    faults = [rows[key] for key in sorted(rows)]
     again = tuple(f"{kind}, {name}, " for kind, name in ran)
     return {
         **earlier,

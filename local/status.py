@@ -11,10 +11,14 @@ from typing import Any, TypeVar
 from local import aws_stand_in
 from local.lake import Counted, Sealed, counted, sealed
 from local.stack import AWS, Stack
+from local.transactions import open_transactions
+from local.waiting import Waiting, lines_of, look_at_waiting
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import TicklakeError
+from ticklake.core.minute import Minute
 from ticklake.core.settings import Stream
 from ticklake.core.text_table import text_table
+from ticklake.stages.sealed import manifest_of
 
 T = TypeVar("T")
 
@@ -38,6 +42,7 @@ def look(stack: Stack) -> dict[str, Any]:
     kafka_up = any(stack.alive(b.name) for b in stack.brokers())
     found = offsets(stack.kafka(), stream.topic.name) if kafka_up else Offsets({}, {})
     lake = Lake(aws_stand_in.client(stack, "s3"), stack.bucket) if stack.alive(AWS) else None
+    landed = _unless_down(lake, lambda s3: sealed(s3, stack, stream.table.name), Sealed())
     return {
         "parts": [_part(stack, name, address) for name, address in stack.addresses().items()],
         "kafka": {
@@ -53,9 +58,19 @@ def look(stack: Stack) -> dict[str, Any]:
             "table": stream.table.name,
         },
         "airflow": {"url": stack.home.airflow_url},
-        "sealed": asdict(_unless_down(lake, lambda s3: sealed(s3, stack, stream.table.name), Sealed())),
+        "sealed": asdict(landed),
         "counted": asdict(_unless_down(lake, lambda s3: counted(s3, stream.table.name), Counted())),
+        "waiting": asdict(
+            _unless_down(lake if kafka_up else None, lambda s3: _waiting(stack, stream, s3, landed), Waiting())
+        ),
     }
+
+
+def _waiting(stack: Stack, stream: Stream, lake: Lake, landed: Sealed) -> Waiting:
+    """What the newest sealed minute has not taken yet."""
+    newest = manifest_of(lake, stream.table.name, Minute.parse(landed.newest)) if landed.newest else None
+    topic = stream.topic.name
+    return look_at_waiting(stack.kafka(), topic, newest, lambda partitions: open_transactions(stack, topic, partitions))
 
 
 def show(stack: Stack, as_json: bool) -> int:
@@ -77,7 +92,7 @@ def show(stack: Stack, as_json: bool) -> int:
     ]
     print(text_table(("part", "", "pid", "since", "address"), [[str(cell) for cell in row] for row in rows]))
     print()
-    print("\n".join(_figures(status)))
+    print("\n".join([*_figures(status), *lines_of(status["waiting"])]))
     if not all_up:
         print("\nNot all parts are up. Start them: ./ticklake up")
     return 0 if all_up else 1
@@ -93,13 +108,10 @@ def _figures(status: Mapping[str, Any]) -> list[str]:
         lines = [f"Kafka    unknown: no broker tells of topic {kafka['topic']}"]
     if AWS not in up:
         return [*lines, "sealed   unknown: the AWS stand-in is down", "counted  unknown: the AWS stand-in is down"]
-    lag = max(0, produced - landed["records"] - landed["rejected"] - landed["lost"])
     return [
         *lines,
         f"sealed   {landed['records']:,} records in {landed['minutes']:,} minutes, newest {landed['newest'] or '-'};"
-        f" {landed['rejected']:,} rejected, {landed['lost']:,} lost"
-        + f"; lag {lag:,} records"
-        * bool(kafka["end_offsets"]),
+        f" {landed['rejected']:,} rejected, {landed['lost']:,} lost",
         f"counted  {athena['records']:,} records, {athena['distinct']:,} distinct, at {athena['at'] or '-'}",
     ]
 

@@ -8,6 +8,13 @@ _FORM: dict[str, dict[str, Any]] = {
     "airflow": {"url": str},
     "sealed": {"newest": str | None, "minutes": int, "records": int, "rejected": int, "lost": int},
     "counted": {"at": str | None, "records": int, "distinct": int},
+    "waiting": {
+        "lag": int | None,
+        "oldest_unsealed_seconds": float | None,
+        "partitions": dict,
+        "open_transactions": list,
+        "faults": list,
+    },
 }
 
 
@@ -24,5 +31,8 @@ def check_form(status: dict[str, Any]) -> None:
         assert list(status[section]) == list(form), section
         for key, kind in form.items():
             assert isinstance(status[section][key], kind), f"{section}.{key} is {status[section][key]!r}"
+    for partition, waiting in status["waiting"]["partitions"].items():
+        assert partition.isdigit()
+        assert list(waiting) == ["lag", "oldest_unsealed_seconds", "held_back"]
     for offsets in (status["kafka"]["end_offsets"], status["kafka"]["start_offsets"]):
         assert all(partition.isdigit() and isinstance(offset, int) for partition, offset in offsets.items())

@@ -12,6 +12,7 @@ from typing import Any
 from local.verify.log import Log
 from local.verify.rows import Object, Read, Reader, Row, is_rejected_of, is_row_of, names_its_place
 from local.verify.sealed import Listed, Sealed, days, of_day, of_minute
+from local.verify.timely import Timeliness
 from local.verify.verdict import Tally, Verdict
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import RAW, REJECTED, ObjectKey
@@ -87,9 +88,11 @@ class _Run:
     # Kafka partition -> end of what was landed from an earlier topic of the same name: gone, whatever is there now.
     other_ends: dict[int, int] = field(default_factory=dict)
     listed: dict[str, Listed] = field(default_factory=dict)
+    timely: Timeliness = field(init=False)
 
     def __post_init__(self) -> None:
         self.verdict = Verdict(self.source.topic, self.source.table)
+        self.timely = Timeliness(self.log, self.verdict)
 
     def day(self, day: date, first: Minute | None, last: Minute | None) -> None:
         """Compare one day's sealed minutes."""
@@ -130,6 +133,10 @@ class _Run:
                 f"{self.other_topics:,} minutes are of an earlier topic {log.topic}, deleted since:"
                 " their offsets count as no longer in Kafka."
             )
+        foreign = self.before is not None and self.before.topic_id not in (None, log.topic_id)
+        for partition, (_, end) in self.compared.items():
+            self.timely.finish(partition, end, self._gone_until(partition), foreign)
+        v.notes += self.timely.notes()
         open_ = sum(max(0, high - self.ends.get(p, 0)) for p, high in log.high.items())
         if open_ and v.minutes:
             v.notes.append(f"{open_:,} offsets come after the newest sealed minute compared.")
@@ -160,6 +167,7 @@ class _Run:
             self.other_topics += 1
             self.other_ends |= {partition: end for partition, (_, end) in sealed.slices.items()}
         self.before = sealed
+        self.timely.expect(sealed)
 
     def _objects(self, day: date, sealed: list[Sealed], first: Minute | None, last: Minute | None) -> list[Object]:
         """The day's objects in S3, listed or not; says which are missing, of another size, or orphans."""
@@ -219,6 +227,7 @@ class _Run:
         records = self.log.records(partition, max(start, self._gone_until(partition)), end)
         lines = Reader(self.source.s3, self.source.bucket, self.pool).rows(objects, self._done)
         record = self._next(records)
+        left = self.timely.of(partition)
         for n, (offset, group) in enumerate(groupby(lines, key=lambda row: row.offset)):
             if n % _PROGRESS_EVERY == 0:
                 self.progress(f"{where}: offset {offset:,} of {end:,}")
@@ -227,6 +236,8 @@ class _Run:
                 record = self._next(records)
             rows = list(group)
             self._count(partition, offset, rows)
+            if offset >= left.due:
+                self.timely.see(partition, offset, record, rows[0], self._gone_until(partition))
             if record is not None and record.offset() == offset:
                 self._compare(partition, rows, record)
                 record = self._next(records)
@@ -259,6 +270,8 @@ class _Run:
 
     def _missing(self, partition: int, record: Any) -> None:
         self._note("missing", 1, partition, record.offset())
+        if record.offset() >= self.timely.of(partition).due:
+            self.timely.see(partition, record.offset(), record, None, self._gone_until(partition))
 
     def _note(self, what: str, count: int, partition: int, offset: int) -> None:
         if count:

@@ -84,6 +84,19 @@ class Log:
                 elif error is None:
                     yield message
 
+    def first(self, partition: int, start: int, end: int) -> Any | None:
+        """The first committed record with an offset in [start, end), None when there is none; also beyond ``high``."""
+        if end > self.high.get(partition, end):
+            self.high[partition] = self._watermarks(partition)[1]
+        return next(self.records(partition, start, end), None)
+
+    def first_dated(self, partition: int, ms: int) -> int | None:
+        """The first offset, markers of transactions included, with a date at or after this one; None without any."""
+        [found] = self._consumer.offsets_for_times([TopicPartition(self.topic, partition, ms)], timeout=_SECONDS)
+        if found.error is not None:
+            raise KafkaError(f"Kafka does not tell offsets of {self.topic} {partition}: {found.error.str()}.")
+        return found.offset if found.offset >= 0 else None
+
     def _bear(self, partition: int, error: Any) -> None:
         """Go on after an error, or raise KafkaError."""
         if error.code() in {Code._AUTO_OFFSET_RESET, Code.OFFSET_OUT_OF_RANGE}:

@@ -144,6 +144,14 @@ def names_its_place(row: Row, partition: int) -> bool:
     return dict(row.content).get("kafka_partition") == b"%d" % partition
 
 
+def dated(row: Row) -> int | None:
+    """The date (ms) of a row or a rejected line; None when it has none."""
+    try:
+        return int(dict(row.content)["kafka_timestamp"])
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
 def is_rejected_of(row: Row, partition: int, message: Any) -> bool:
     """Whether the rejected line keeps the record: payload, key, headers, place and time."""
     kept = dict(row.content)

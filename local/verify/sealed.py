@@ -11,6 +11,7 @@ from typing import Any
 
 from ticklake.core.keys import manifest_key, manifest_prefix
 from ticklake.core.minute import Minute
+from ticklake.core.moment import milliseconds
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,16 @@ class Listed:
 
 @dataclass(frozen=True)
 class Sealed:
-    """One manifest: Kafka partition -> (start, end) offsets; the same for what was lost; its objects."""
+    """One manifest: Kafka partition -> (start, end) offsets; how far the log went; what was lost; its objects.
+
+    ``log_ends`` lacks the Kafka partitions of which the manifest does not say it; ``sealed_ms``: milliseconds since 1970.
+    """
 
     minute: Minute
+    sealed_ms: int
     topic_id: str | None
     slices: dict[int, tuple[int, int]]
+    log_ends: dict[int, int]
     lost: dict[int, tuple[int, int]]
     objects: tuple[Listed, ...]
     records: int
@@ -86,8 +92,10 @@ def _read(document: dict[str, Any]) -> Sealed:
     ]
     return Sealed(
         Minute.parse(document["minute"]),
+        milliseconds(document["sealed_at"]),
         document.get("topic_id"),
         {s["partition"]: (s["start"], s["end"]) for s in document["slices"]},
+        {s["partition"]: s["log_end"] for s in document["slices"] if s.get("log_end") is not None},
         {s["partition"]: (s["start"], s["end"]) for s in document["lost"]},
         tuple(objects),
         document["records"],

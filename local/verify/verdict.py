@@ -79,6 +79,8 @@ class Verdict:
         objects: objects missing, unreadable, or not of the bytes and lines that their manifest says.
         gaps: offsets between consecutive manifests; overlaps: offsets in two of them.
         manifests: what is wrong with a manifest itself.
+        waiting: records that a minute left though they were due: it stopped short.
+        timely: ends of minutes, one a Kafka partition, that are proven to leave nothing that was due; unproven: the others.
         athena: Athena's counts; None: not asked.
         notes: what could not be compared, and why.
     """
@@ -95,6 +97,9 @@ class Verdict:
     gaps: Findings = field(default_factory=Findings)
     overlaps: Findings = field(default_factory=Findings)
     manifests: Findings = field(default_factory=Findings)
+    waiting: Findings = field(default_factory=Findings)
+    timely: int = 0
+    unproven: int = 0
     athena: Athena | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -107,6 +112,7 @@ class Verdict:
             "gaps between manifests": self.gaps,
             "overlaps of manifests": self.overlaps,
             "manifests that are wrong": self.manifests,
+            "records waiting": self.waiting,
         }
 
     @property
@@ -136,6 +142,7 @@ class Verdict:
             "minutes": {"count": self.minutes, "first": self.first, "last": self.last},
             **asdict(t),
             "without_record": t.expected - t.gone - t.records,
+            "timely": {"proven": self.timely, "unproven": self.unproven},
             "examples": list(self.offsets),
             **{
                 name.replace(" ", "_"): {"count": found.total, "first": list(found)}
@@ -159,6 +166,7 @@ class Verdict:
             ("altered", f"{t.altered:,}"),
             ("unknown", f"{t.unknown:,} without a record in Kafka, {t.misplaced:,} misplaced"),
             *((name, f"{found.total:,}") for name, found in self.findings.items()),
+            ("in time", f"{self.timely:,} ends of minutes proven to leave no record that was due, {self.unproven:,} unproven"),
             ("lost", f"{t.lost:,} offsets gone from Kafka before they were landed, as the manifests record"),
             ("Athena", self._athena()),
         ]  # fmt: skip

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,12 +50,26 @@ def test_a_missing_manifest_is_a_gap_exactly_when_it_had_offsets(sealed: list[Ma
         assert f.remedy == f"Run the DAG reland from {gone.minute} to {gone.minute}."
 
 
-def test_a_gap_that_lies_in_another_hour_is_found_there() -> None:
-    before = manifest(FIRST.plus(-70), Slice(0, 0, 5))
+@pytest.mark.parametrize("days", [0, 14, 400])
+def test_offsets_skipped_over_a_pause_are_found_in_the_hour_that_goes_on_however_long_it_was(days: int) -> None:
+    last = FIRST.plus(-70 - days * 1440)
+    before = manifest(last, Slice(0, 0, 5))
     [first, *_] = sealed = chain(list(range(100, 162)))
-    assert not list(continuity(HOUR, [before, *sealed]))
+    [gap] = continuity(HOUR, [before, *sealed])
+    assert (gap.kind, gap.subject) == (Kind.GAP, f"{last.plus(1)} to 2026-11-22T09:59")
+    assert gap.seen == "in no manifest: partition 0 offsets 5 to 99"
+    assert gap.remedy == f"Run the DAG reland from {last.plus(1)} to 2026-11-22T09:59."
+    # An hour amid the pause says it, too.
     [gap] = continuity(HOUR.plus(-1), [before, first])
     assert gap.subject == "2026-11-22T09:00 to 2026-11-22T09:59"
+
+
+def test_a_pause_over_which_the_offsets_touch_is_no_finding_and_an_overlap_is() -> None:
+    sealed = chain(list(range(100, 162)))
+    assert not list(continuity(HOUR, [manifest(FIRST.plus(-20_000), Slice(0, 0, 100)), *sealed]))
+    [overlap] = continuity(HOUR, [manifest(FIRST.plus(-20_000), Slice(0, 0, 102)), *sealed])
+    assert (overlap.kind, overlap.seen) == (Kind.OVERLAP, "in two manifests: partition 0 offsets 100 to 101")
+    assert "look into their manifests" in overlap.remedy  # to land what lies between would heal nothing
 
 
 def test_an_hour_without_any_manifest_between_two_that_touch_is_no_finding() -> None:

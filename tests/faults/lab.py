@@ -118,7 +118,7 @@ class Lab:
         stream = Stream(
             Topic(name, PARTITIONS, copies, max(1, copies - 1), 168),
             Table(name, "k"),
-            Landing(f"g-{name}", 1, 48, 1440),
+            Landing(f"g-{name}", 1, 1440),
         )
         with faulty_s3(self.endpoint, self.stall_seconds) as proxy:
             yield Place(self.bootstrap, stream, self.endpoint, name, proxy, self.patience, random.Random(seed), s3)

@@ -69,7 +69,8 @@ def carry_out(order: Order) -> int:
     topic = order.stream.topic.name
     reader = TopicReader(Consumer({**kafka, **READER_CONFIG, "group.id": order.stream.landing.group}), topic)
     try:
-        landing = Landing(reader, lake, order.stream, order.run_id, KafkaAdmin(kafka).topic_id(topic))
+        topic_id = KafkaAdmin(kafka).topic_id(topic)
+        landing = Landing(reader, lake, order.stream, order.run_id, topic_id, clock=lambda: order.now)
         return len(land(landing, order.minute, order.now, force=order.force).manifests)
     finally:
         reader.close()

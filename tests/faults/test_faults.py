@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import kafka_trials, s3_trials, task_trials, time_trials
+from tests.faults import date_trials, kafka_trials, s3_trials, task_trials, time_trials
 from tests.faults.brokers import brokers
 from tests.faults.lab import MINUTE, Lab, Outcome, Place, Trial
 from tests.faults.task import Ended
@@ -42,6 +42,9 @@ TRIALS = (
     time_trials.partition_added(),
     time_trials.transactions(),
     time_trials.compacted(),
+    date_trials.wrong_dates(date_trials.KINDS[0], everywhere=False),
+    date_trials.wrong_dates(date_trials.KINDS[-1], everywhere=True),
+    date_trials.falling(),
 )
 
 

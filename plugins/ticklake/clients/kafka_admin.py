@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import KafkaError as Code
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
@@ -55,13 +55,14 @@ class KafkaAdmin:
         """Create the topic if it is missing, then read everything that its health depends on. Blocks up to about 20 s."""
         cluster = self._answer(self._client.describe_cluster(request_timeout=_CONNECT_SECONDS), "describe the cluster")
         brokers = tuple(sorted(node.id for node in cluster.nodes))
-        partitions = self._partitions(stream.topic.name)
+        topic_id, partitions = self._described(stream.topic.name)
         quorum_seconds = self._create(stream.topic, len(brokers), only_ask=bool(partitions))
         created = not partitions and quorum_seconds is not None
-        facts = ClusterFacts(cluster.cluster_id, brokers, quorum_seconds, created, partitions, {})
+        facts = ClusterFacts(cluster.cluster_id, brokers, quorum_seconds, created, partitions, {}, topic_id=topic_id)
         deadline = time.monotonic() + _ANSWER_SECONDS
         while created and time.monotonic() < deadline:  # its leaders need a moment until they answer
-            facts = self._with_offsets(replace(facts, partitions=self._partitions(stream.topic.name)), stream)
+            topic_id, partitions = self._described(stream.topic.name)
+            facts = self._with_offsets(replace(facts, topic_id=topic_id, partitions=partitions), stream)
             if len(facts.partitions) == stream.topic.partitions and not facts.unread:
                 return facts
             time.sleep(0.1)
@@ -70,8 +71,7 @@ class KafkaAdmin:
     def topic_id(self, topic: str) -> str | None:
         """Kafka's id of the topic, another one after it was deleted and made again; None before Kafka 2.8."""
         future = self._client.describe_topics(TopicCollection([topic]), request_timeout=_CONNECT_SECONDS)[topic]
-        found = str(self._answer(future, f"describe topic {topic}").topic_id)
-        return None if found == _NO_TOPIC_ID else found
+        return _id(self._answer(future, f"describe topic {topic}"))
 
     def _create(self, topic: Topic, brokers: int, *, only_ask: bool) -> float | None:
         """Have the topic created, or (``only_ask``) the request checked: seconds until the controller's answer, or None."""
@@ -93,16 +93,16 @@ class KafkaAdmin:
                 raise self._errors.explain(problem, error=error) from e
         return time.monotonic() - start
 
-    def _partitions(self, topic: str) -> tuple[PartitionFacts, ...]:
-        """The topic's partitions; empty when there is no such topic. Never creates it, as a metadata request might."""
+    def _described(self, topic: str) -> tuple[str | None, tuple[PartitionFacts, ...]]:
+        """The topic's id and partitions; none when there is no such topic. Never creates it, as a metadata request might."""
         future = self._client.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER_SECONDS)[topic]
         try:
             description = future.result(_ANSWER_SECONDS + 1)
         except KafkaException as e:
             if e.args[0].code() == Code.UNKNOWN_TOPIC_OR_PART:
-                return ()
+                return None, ()
             raise self._failed(f"describe topic {topic}", e) from e
-        return tuple(
+        return _id(description), tuple(
             PartitionFacts(
                 partition=p.id,
                 leader=p.leader.id if p.leader is not None and p.leader.id >= 0 else None,
@@ -122,14 +122,20 @@ class KafkaAdmin:
         config = self._client.describe_configs([resource], request_timeout=_ANSWER_SECONDS)[resource]
         starts = self._client.list_offsets(dict.fromkeys(places, _EARLIEST), request_timeout=_ANSWER_SECONDS)
         ends = self._client.list_offsets(dict.fromkeys(places, _LATEST), request_timeout=_ANSWER_SECONDS)
+        stables = self._client.list_offsets(
+            dict.fromkeys(places, _LATEST),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=_ANSWER_SECONDS,
+        )
 
         unread: list[str] = []
         done = self._committed(group, [TopicPartition(topic, p.partition) for p in facts.partitions], unread)
         settings = self._read(config, f"settings of {topic}", unread)
         low, high = self._offsets(starts, "first", unread), self._offsets(ends, "end", unread)
+        stable = self._offsets(stables, "last stable", unread)
         partitions = tuple(
-            replace(p, start=low.get(p.partition), end=high.get(p.partition), committed=done.get(p.partition))
-            for p in facts.partitions
+            replace(p, start=low.get(n), end=high.get(n), stable=stable.get(n), committed=done.get(n))
+            for n, p in ((p.partition, p) for p in facts.partitions)
         )
         values = {name: str(entry.value) for name, entry in settings.items()} if settings else {}
         return replace(facts, partitions=partitions, config=values, unread=tuple(unread))
@@ -183,6 +189,11 @@ class KafkaAdmin:
             "Are the brokers up, and does the connection name their addresses?",
             e.args[0] if isinstance(e, KafkaException) else None,
         )
+
+
+def _id(description: Any) -> str | None:
+    found = str(description.topic_id)
+    return None if found == _NO_TOPIC_ID else found
 
 
 def _words(e: Exception) -> str:

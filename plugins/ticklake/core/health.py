@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from enum import StrEnum
 
-from ticklake.core.errors import KafkaError, LakeError
-from ticklake.core.minute import Minute
+from ticklake.core.errors import KafkaError
 from ticklake.core.settings import Stream, Topic
-
-# The newest closed minute is sealed some seconds after its end: two minutes behind is still punctual.
-PUNCTUAL_MINUTES = 2
 
 
 class Level(StrEnum):
@@ -39,7 +34,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class PartitionFacts:
-    """One Kafka partition: ids of brokers, and offsets; None is an offset that could not be read or was never committed."""
+    """One Kafka partition: ids of brokers, and offsets; None is an offset that could not be read or was never committed.
+
+    ``end`` is the high watermark, ``stable`` the last stable offset: an open transaction holds back what lies between.
+    """
 
     partition: int
     leader: int | None
@@ -48,6 +46,7 @@ class PartitionFacts:
     start: int | None = None
     end: int | None = None
     committed: int | None = None
+    stable: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class ClusterFacts:
         partitions: of the topic, in order; empty when the topic is not there.
         config: the topic's settings as Kafka tells them.
         unread: what could not be read, and why, in words.
+        topic_id: Kafka's id of the topic; None where Kafka gives none.
     """
 
     cluster_id: str
@@ -70,6 +70,7 @@ class ClusterFacts:
     partitions: tuple[PartitionFacts, ...]
     config: Mapping[str, str]
     unread: tuple[str, ...] = ()
+    topic_id: str | None = None
 
 
 def topic_config(topic: Topic, brokers: int) -> dict[str, str]:
@@ -82,21 +83,16 @@ def topic_config(topic: Topic, brokers: int) -> dict[str, str]:
     }
 
 
-def examine(
-    facts: ClusterFacts, stream: Stream, newest_sealed: Minute | LakeError | None, now: datetime
-) -> tuple[Finding, ...]:
+def examine(facts: ClusterFacts, stream: Stream) -> tuple[Finding, ...]:
     """Every finding about the cluster, in the order of the table.
 
     Args:
         facts: what was seen.
         stream: what the stream file asks for.
-        newest_sealed: the newest minute with a manifest; None when there is none; the error when the lake did not tell.
-        now: the time of the look, aware.
     """
     findings = [_brokers(facts, stream.topic), _quorum(facts)]
     if facts.partitions:
         findings += [_topic(facts, stream.topic), _replicas(facts), *_config(facts, stream.topic)]
-        findings += [_lag(facts, stream, newest_sealed, now)]
     else:
         remedy = "It is created as soon as the controller quorum answers."
         findings += [Finding(Level.FAILURE, "topic", f"{stream.topic.name} is not there", remedy)]
@@ -179,35 +175,6 @@ def _config(facts: ClusterFacts, topic: Topic) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "settings", seen, change)
     if facts.config and not differing:
         yield Finding(Level.OK, "settings", ", ".join(f"{name}={value}" for name, value in wanted.items()))
-
-
-def _lag(facts: ClusterFacts, stream: Stream, newest_sealed: Minute | LakeError | None, now: datetime) -> Finding:
-    ends = [(p, p.end, p.start) for p in facts.partitions if p.end is not None and p.start is not None]
-    known = [(p, end, start if p.committed is None else max(p.committed, start)) for p, end, start in ends]
-    beyond = [p for p, end, _ in known if p.committed is not None and p.committed > end]
-    records = sum(max(end - done, 0) for _, end, done in known)
-    seen = f"{records:,} records not yet landed"
-    if beyond:
-        seen = f"group {stream.landing.group} has committed beyond the end of partitions {_numbers(beyond)}"
-        remedy = (
-            "The topic was deleted and made anew: landed minutes hold offsets of the old one. Start with a new table."
-        )
-        return Finding(Level.WARNING, "lag of landing", seen, remedy)
-    if isinstance(newest_sealed, LakeError):
-        seen += f", newest sealed minute unknown: {newest_sealed.problem}"
-        return Finding(Level.WARNING, "lag of landing", seen, newest_sealed.remedy)
-    if newest_sealed is None:
-        seen += ", no minute sealed yet"
-        return Finding(Level.WARNING if records else Level.OK, "lag of landing", seen, _LAND if records else "")
-    closed = Minute.containing(now).plus(-1)
-    minutes = max(0, int((closed.start - newest_sealed.start).total_seconds() // 60))
-    seen += f", newest sealed minute {newest_sealed} ({minutes} behind)"
-    if minutes > PUNCTUAL_MINUTES:
-        return Finding(Level.WARNING, "lag of landing", seen, _LAND)
-    return Finding(Level.OK, "lag of landing", seen)
-
-
-_LAND = "kafka_to_s3 seals a minute each minute: is it unpaused, and what does its newest run say?"
 
 
 def _join(ids: Iterable[int]) -> str:

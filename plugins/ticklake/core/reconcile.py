@@ -37,6 +37,7 @@ class Kind(StrEnum):
     COUNT = "count differs"
     LOST = "lost"
     KAFKA = "Kafka disagrees"
+    WAITING = "record waiting"
 
 
 HEALED_BY_TIME = frozenset({Kind.GAP, Kind.UNCATALOGUED, Kind.COUNT})
@@ -97,22 +98,20 @@ def continuity(hour: Hour, sealed: Iterable[Manifest | Origin]) -> Iterator[Find
 def _between(hour: Hour, before: Edge, after: Edge) -> Iterator[Finding]:
     unsealed = [m for m in hour.minutes() if before.following <= m < after.minute]
     if before.following < after.minute and not unsealed:
-        return  # what lies between them is another hour's
+        if after.minute.hour != hour:
+            return  # the hour that holds the later of the two says it
+        unsealed = [before.following, after.minute.plus(-1)]  # a pause, however long
+    subject, reland = f"{before.name} to {after.name}", _CHANGED
     if unsealed:
-        subject, remedy = _minutes(unsealed[0], unsealed[-1]), _reland(unsealed[0], unsealed[-1])
-    else:
-        subject = f"{before.name} to {after.name}"
-        remedy = (
-            "Both are sealed: look into their manifests under manifests/, one of them was changed or restored wrongly."
-        )
+        subject, reland = _minutes(unsealed[0], unsealed[-1]), _reland(unsealed[0], unsealed[-1])
     # A partition that one of the two does not know did not exist then: it began, or ended, at 0.
     places = [(p, before.ends.get(p, 0), after.starts.get(p, 0)) for p in sorted({*before.ends, *after.starts})]
     gaps = [f"partition {p} offsets {end} to {start - 1}" for p, end, start in places if end < start]
     overlaps = [f"partition {p} offsets {start} to {end - 1}" for p, end, start in places if end > start]
     if gaps:
-        yield Finding(Kind.GAP, subject, f"in no manifest: {_some(gaps)}", remedy)
+        yield Finding(Kind.GAP, subject, f"in no manifest: {_some(gaps)}", reland)
     if overlaps:
-        yield Finding(Kind.OVERLAP, subject, f"in two manifests: {_some(overlaps)}", remedy)
+        yield Finding(Kind.OVERLAP, subject, f"in two manifests: {_some(overlaps)}", _CHANGED)
 
 
 def objects(
@@ -268,6 +267,7 @@ def stored(manifests: Iterable[Manifest]) -> Iterator[StoredObject]:
 _OTHER_TOPIC = (
     "Was the topic made again, or does ticklake_kafka lead to another cluster? Then land it as another table."
 )
+_CHANGED = "Both are sealed: look into their manifests under manifests/, one of them was changed or restored wrongly."
 _LAND_AGAIN = (
     "Reconcile with `repair` writes it again from Kafka, or from the bucket's versions; so does the DAG reland."
 )

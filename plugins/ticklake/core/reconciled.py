@@ -35,6 +35,8 @@ class Reconciled:
         kafka_partitions: whose ends Kafka still holds and were compared.
         stays: findings that are there.
         repaired: findings that were there.
+        timely: ends of minutes, one a Kafka partition, that are proven not to have stopped short.
+        unproven: the others, of which it can neither be said nor denied.
     """
 
     hour: Hour
@@ -52,13 +54,17 @@ class Reconciled:
     kafka_partitions: int
     stays: tuple[Finding, ...]
     repaired: tuple[Finding, ...] = ()
+    timely: int = 0
+    unproven: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.hour}: {self.minutes} minutes · {self.offsets:,} offsets · "
             f"manifests {self.records:,} + {self.rejected:,} rejected · "
             f"{self.lines:,} lines in {self.objects:,} objects · Athena {self.counted:,}, distinct {self.distinct:,} · "
-            f"Kafka compared in {self.kafka_partitions} partitions · repaired {len(self.repaired)} · stays {len(self.stays)}"
+            f"Kafka compared in {self.kafka_partitions} partitions · "
+            f"{self.timely:,} minutes' ends in time, {self.unproven:,} unproven · "
+            f"repaired {len(self.repaired)} · stays {len(self.stays)}"
         )
 
     @property

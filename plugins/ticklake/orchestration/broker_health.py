@@ -20,19 +20,17 @@ def check_brokers(**context: Any) -> list[dict[str, str]]:
     the task fails.
     """
     from ticklake.core.health import require_healthy
+    from ticklake.core.manifest import Manifest
     from ticklake.core.minute import Minute
     from ticklake.orchestration.cluster_hooks import ClusterHook
     from ticklake.orchestration.lake_hook import lake_of
-    from ticklake.stages.broker_health import look_at_cluster
-    from ticklake.stages.sealed import newest_before
+    from ticklake.stages.broker_health import look_at_cluster, newest_manifests
 
     settings, stream = checked_settings(context, "aws_health", "kafka_health")
 
-    def newest_sealed() -> Minute | None:
-        lake = lake_of(settings.aws_health, settings.bucket)
+    def newest_sealed() -> tuple[Manifest, ...]:
         now = Minute.containing(datetime.now(UTC))
-        manifest = newest_before(lake, stream.table.name, now)
-        return manifest.minute if manifest else None
+        return newest_manifests(lake_of(settings.aws_health, settings.bucket), stream.table.name, now)
 
     findings = look_at_cluster(ClusterHook(settings.kafka_health).get_conn, stream, newest_sealed)
     rows = [f.to_dict() for f in findings]

@@ -26,6 +26,7 @@ from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Hour, Minute
 from ticklake.core.object_content import Content, read_content
 from ticklake.core.origin import Origin
+from ticklake.core.proof.timeliness import Timeliness
 from ticklake.core.reconcile import Ends, Finding, Kind, Place
 from ticklake.core.reconciled import Reconciled
 from ticklake.core.slices import Offsets, Slice
@@ -34,6 +35,7 @@ from ticklake.core.visible import visible
 from ticklake.stages.landing import Landing
 from ticklake.stages.restore import Restored, restore
 from ticklake.stages.sealed import manifest_of, newest_before, oldest_after, origin_of, sealed_in
+from ticklake.stages.timeliness import look_behind
 from ticklake.stages.totals import add_to_totals
 
 _log = logging.getLogger(__name__)
@@ -99,7 +101,16 @@ def _look_at(sides: Sides, hours: Sequence[Hour]) -> Iterator[Reconciled]:
             for view in pool.map(lambda hour: _look_at_lake(sides, hour, readers), hours[i : i + _HOURS_AT_ONCE]):
                 # Here, and not in the pool: Kafka's client belongs to one thread.
                 found, compared = _look_at_kafka(sides.landing, view, low, high)
-                looked = _looked(view, found, compared)
+                foreign = any(f.kind is Kind.KAFKA for f in found)
+                timely = look_behind(
+                    sides.landing,
+                    view.hour,
+                    view.manifests,
+                    view.contents,
+                    lambda key: _read(sides, key),
+                    None if foreign else low,
+                )
+                looked = _looked(view, (*found, *timely.findings()), compared, timely)
                 _log.info("%s: %d sealed minutes, %d findings", looked.hour, looked.minutes, len(looked.stays))
                 yield looked
 
@@ -220,7 +231,7 @@ def _restore(landing: Landing, minute: Minute, damaged: Sequence[str]) -> Restor
     return restore(landing, manifest, damaged=damaged)
 
 
-def _looked(view: _View, found_in_kafka: tuple[Finding, ...], kafka_partitions: int) -> Reconciled:
+def _looked(view: _View, found: tuple[Finding, ...], kafka_partitions: int, timely: Timeliness) -> Reconciled:
     manifests, contents = view.manifests, view.contents.values()
     return Reconciled(
         hour=view.hour,
@@ -236,7 +247,9 @@ def _looked(view: _View, found_in_kafka: tuple[Finding, ...], kafka_partitions: 
         counted=sum(rows for rows, _ in view.answer.values()),
         distinct=sum(distinct for _, distinct in view.answer.values()),
         kafka_partitions=kafka_partitions,
-        stays=(*view.findings, *found_in_kafka),
+        stays=(*view.findings, *found),
+        timely=timely.timely,
+        unproven=timely.unproven,
     )
 
 

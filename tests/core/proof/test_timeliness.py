@@ -1,0 +1,88 @@
+"""The rule alone; `tests/stages/test_timeliness.py` shows it on a real broker with the rule of landing taken out."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from ticklake.core.keys import RAW, ObjectKey
+from ticklake.core.manifest import Manifest, StoredObject
+from ticklake.core.minute import Minute
+from ticklake.core.object_content import Content
+from ticklake.core.proof.timeliness import Candidate, Timeliness, rows_by_offset
+from ticklake.core.slices import Slice
+
+MINUTE = Minute.parse("2026-11-22T10:05")
+SEALED_MS = MINUTE.end_ms + 2000
+DATE_2100 = 4_102_444_800_000
+IN_TIME, DUE = MINUTE.end_ms + 1, MINUTE.end_ms - 1
+
+
+def manifest(minute: Minute, *slices: Slice, objects: Sequence[StoredObject] = ()) -> Manifest:
+    sealed_at = "2026-11-22T10:06:02.000+00:00"
+    return Manifest(
+        "ticks", "t", "c", None, minute, sealed_at, "r", slices, tuple(objects), (), (), None, None, 0, 0, {}
+    )  # fmt: skip
+
+
+def judged(end: int, log_end: int | None, *candidates: Candidate) -> tuple[int, int, int, int]:
+    """Ends that are timely, short, unproven, still open."""
+    found = Timeliness.of([manifest(MINUTE, Slice(0, 0, end, log_end))])
+    found.decide({0: candidates})
+    return found.timely, len(found.short), found.unproven, len(found.open)
+
+
+TIMELY, SHORT, UNPROVEN, OPEN = (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("end", "log_end", "candidates", "verdict"),
+    [
+        (5, 5, [(5, DUE)], TIMELY),  # nothing was left: it came after the seal
+        (5, 9, [(3, DUE), (5, IN_TIME)], TIMELY),
+        (5, 9, [(5, SEALED_MS)], TIMELY),
+        (5, 9, [(5, SEALED_MS + 1)], SHORT),
+        (5, 9, [(5, DATE_2100)], SHORT),
+        (5, 9, [(5, DUE)], SHORT),
+        (5, 9, [(9, DUE)], TIMELY),  # no record among what was left
+        (5, 9, [(6, DUE)], UNPROVEN),  # what stood at 5 may have ended the minute rightly
+        (5, 9, [(6, IN_TIME)], TIMELY),
+        (5, 9, [(5, None)], UNPROVEN),
+        (5, 9, [(4, DUE)], OPEN),
+        (5, None, [(5, DUE)], UNPROVEN),
+    ],
+)
+def test_the_first_record_behind_the_end_decides(
+    end: int, log_end: int | None, candidates: list[Candidate], verdict: tuple[int, int, int, int]
+) -> None:
+    assert judged(end, log_end, *candidates) == verdict
+
+
+def test_minutes_that_stop_short_of_one_record_are_one_finding_that_names_them_partition_offset_and_date() -> None:
+    found = Timeliness.of([manifest(MINUTE.plus(n), Slice(3, 7, 7, 9 + n)) for n in range(3)])
+    found.decide({3: [(7, DATE_2100)]})
+    [said] = found.findings()
+    assert (said.kind, said.subject) == ("record waiting", "2026-11-22T10:05 to 2026-11-22T10:07 Kafka partition 3")
+    assert said.seen == (
+        "stopped short at offset 7 of 11: the first record left, offset 7, is dated 2100-01-01T00:00:00.000Z,"
+        " after the seal (2026-11-22T10:06:02.000Z)"
+    )
+
+
+def test_a_record_that_waited_is_said_with_the_end_of_the_minute_that_should_have_taken_it() -> None:
+    found = Timeliness.of([manifest(MINUTE, Slice(0, 7, 7, 9))])
+    found.decide({0: [(7, DUE)]})
+    [said] = found.findings()
+    assert said.seen.endswith("is dated 2026-11-22T10:05:59.999Z, before the minute's end (2026-11-22T10:06:00.000Z)")
+
+
+def stored(start: int, end: int) -> StoredObject:
+    return StoredObject(str(ObjectKey(RAW, "ticks", MINUTE, 0, start, end)), 0, start, end, 1, 1, "")
+
+
+def test_an_object_that_is_not_there_hides_what_its_first_row_would_say() -> None:
+    some = [stored(3, 7), stored(7, 9)]
+    whole = {o.key: Content(1, "", 1, (o.start + 1, DUE), (o.start + 1, DUE)) for o in some}
+    sealed = [manifest(MINUTE, Slice(0, 3, 9), objects=some)]
+    assert rows_by_offset(sealed, whole) == {0: [(4, DUE), (8, DUE)]}
+    del whole[some[1].key]
+    assert rows_by_offset(sealed, whole) == {0: [(4, DUE), (7, None)]}
