@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,11 +23,13 @@ from local.home import PROJECT
 from local.kafka_security import ACTORS
 from local.login import LoggedIn, Login, write_secret
 from local.processes import Part, PartError, stop, telling_lines
-from local.stack import AIRFLOW, Stack
+from local.stack import AIRFLOW, HOUSEKEEPER, Stack
 from local.terminal import say
 from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
 
 _DAGS = PROJECT / "dags"
+_INCREMENTAL = 2  # of SQLite's auto_vacuum
+_NO_GRAPHVIZ = "ignore:Could not import graphviz:UserWarning"
 
 
 def environment(stack: Stack) -> dict[str, str]:
@@ -35,8 +39,9 @@ def environment(stack: Stack) -> dict[str, str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith(ours) and k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     passed_on = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
     env |= {name: str(Path(os.environ[name]).absolute()) for name in passed_on if os.environ.get(name)}
-    if tasks := os.environ.get("TICKLAKE_LANDING_TASKS"):
-        env["TICKLAKE_LANDING_TASKS"] = tasks
+    for name in ("TICKLAKE_LANDING_TASKS", "TICKLAKE_KEEP_DAYS"):
+        if given := os.environ.get(name):
+            env[name] = given
     env |= {
         "TICKLAKE_BUCKET": stack.bucket,
         "TICKLAKE_GLUE_DATABASE": stack.database,
@@ -45,6 +50,8 @@ def environment(stack: Stack) -> dict[str, str]:
         **_kafka_connections(stack),
         f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}": _aws_connection(stack),
         "AIRFLOW_HOME": str(_home(stack)),
+        # Said by each call of Airflow's command line; only `airflow dags show` needs it, and says so itself.
+        "PYTHONWARNINGS": ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _NO_GRAPHVIZ])),
         # The environment's own programs come first, wherever a task looks for one.
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
     }
@@ -59,6 +66,7 @@ def prepare(stack: Stack) -> None:
     if done.exists() and not _database(stack).exists():
         done.unlink()
     if done.exists() and done.read_text() == version("apache-airflow"):
+        _let_it_shrink(stack)
         return
     _home(stack).mkdir(parents=True, exist_ok=True)
     if not done.exists():
@@ -72,6 +80,21 @@ def prepare(stack: Stack) -> None:
     if code:
         raise PartError(f"`airflow db migrate` failed. From {log}:\n{telling_lines(log)}")
     done.write_text(version("apache-airflow"))
+    _let_it_shrink(stack)
+
+
+def _let_it_shrink(stack: Stack) -> None:
+    """Have the database give the space of removed rows back in steps (auto_vacuum=INCREMENTAL).
+
+    SQLite writes the whole file again for it: once, while the database is new or no Airflow uses it.
+    """
+    if any(stack.alive(name) for name in AIRFLOW):
+        return
+    # A database that cannot be used is for Airflow to complain of: it says what is wrong with it.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(_database(stack))) as connection:
+        if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+            connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+            connection.execute("VACUUM")
 
 
 def login_of(stack: Stack) -> Login:
@@ -97,6 +120,12 @@ def start(stack: Stack, **more: str) -> list[Part]:
     """Start those of the four that do not run, with more in their environment; does not wait."""
     env = environment(stack) | more
     return [stack.parts.start(name, command, env, PROJECT) for name, command in _commands().items()]
+
+
+def start_housekeeper(stack: Stack) -> Part:
+    """Start what keeps the stack small, unless it runs; it needs Airflow's environment, but not Airflow running."""
+    env = environment(stack) | {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}"}
+    return stack.parts.start(HOUSEKEEPER, [sys.executable, "-P", "-m", "local.housekeeper"], env, PROJECT)
 
 
 def _commands() -> dict[str, list[str]]:

@@ -23,7 +23,7 @@ from local.stack import AWS_LOGIN, Stack
 from local.status import offsets
 from local.terminal import complain, doing, elapsed, say
 from ticklake.clients.s3 import Lake
-from ticklake.core.settings import Stream
+from ticklake.core.settings import Stream, keep_days
 
 _MINUTES_WANTED = 2
 _PATIENCE = 420.0  # seconds for the first minutes to be counted
@@ -35,6 +35,7 @@ def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None,
     try:
         with one_at_a_time(stack.home.folder, "starting the parts"):
             airflow.require_login(stack, login)
+            keep_days()  # a wrong one is told before anything starts
             stack.check_ports(brokers)
             stack.claim_cluster(brokers, secure)
             parts = start_all(stack, brokers)
@@ -130,6 +131,7 @@ def _start_aws(stack: Stack) -> list[Part]:
         "TableName": table,
         "CrawlerName": stack.crawler,
         "WorkgroupName": stack.workgroup,
+        "ResultsDays": str(keep_days()),
     }
     with doing("provisioning bucket, Glue and Athena"):
         provision(stack.home.aws_endpoint, parameters, **AWS_LOGIN)
@@ -144,7 +146,7 @@ def _start_airflow(stack: Stack) -> list[Part]:
     with doing("starting Airflow"):
         airflow.wait(stack, parts)
     say(f"Airflow is up: {stack.home.airflow_url}")
-    return parts
+    return [*parts, airflow.start_housekeeper(stack)]
 
 
 def _end_helpers() -> None:
