@@ -66,7 +66,7 @@ class Lake:
         for name, days in self._ages.items():
             (file,) = self._folder.glob(f"s3/*/{name}.meta.json")
             record = json.loads(file.read_text())
-            for entry, age in zip(record.get("versions", ()), days, strict=True):
+            for entry, age in zip(record.get("versions", ()), days, strict=False):  # a bucket may have no versions
                 entry["last_modified"] = before(age)
             file.write_text(json.dumps(record | {"last_modified": before(days[-1])}))
         self.process.start()
