@@ -92,7 +92,8 @@ def has_bucket(bucket: str) -> bool:
 
 def list_keys(bucket: str, prefix: str) -> list[str]:
     """Keys under a prefix, sorted. Uploads under way are not among them: S3 shows an object when it is whole."""
-    return sorted(k for k in list(_objects(bucket)) if k.startswith(prefix))
+    record = s3._buckets.get(bucket)
+    return [] if record is None else list(record["objects"].under(prefix))
 
 
 def stored(bucket: str, keys: Iterable[str]) -> list[StoredObject]:
@@ -137,7 +138,8 @@ def account(name: str) -> AbstractContextManager[None]:
 
 def current_objects(bucket: str, prefix: str) -> list[tuple[str, dict[str, Any]]]:
     """Key and ministack's record of each current object under a prefix."""
-    return [(key, record) for key, record in list(_objects(bucket).items()) if key.startswith(prefix)]
+    objects = _objects(bucket)
+    return [(key, objects[key]) for key in list_keys(bucket, prefix)]
 
 
 def versions(bucket: str, prefix: str) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -23,6 +23,7 @@ from local.aws import (
     change_sets,
     crawler,
     host,
+    key_index,
     lifecycle,
     parsed,
     permissions,
@@ -49,6 +50,7 @@ def application() -> App:
     athena_api.install()
     bucket_settings.install()
     version_bytes.install()
+    key_index.install()
     change_sets.install()
     permissions.install()
     parsed.clear()

@@ -184,6 +184,16 @@ class Lake:
         except (ClientError, BotoCoreError) as e:
             raise self._error("list", prefix, e) from e
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What lies under a prefix up to the next slash, e.g. ``manifests/ticks/dt=2026-11-22/``, in order."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        try:
+            for page in pages:
+                for found in page.get("CommonPrefixes", ()):
+                    yield found["Prefix"]
+        except (ClientError, BotoCoreError) as e:
+            raise self._error("list", prefix, e) from e
+
     def move(self, key: str, to: str) -> bool:
         """Copy an object within the bucket, then remove it; False when there is none. At most 5 GB, S3's limit for a copy."""
         try:
