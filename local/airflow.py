@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import httpx
 
 from local.home import PROJECT
+from local.housekeeper import OURS
 from local.kafka_security import ACTORS
 from local.login import LoggedIn, Login, write_secret
 from local.processes import Part, PartError, stop, telling_lines
@@ -124,7 +125,8 @@ def start(stack: Stack, **more: str) -> list[Part]:
 
 def start_housekeeper(stack: Stack) -> Part:
     """Start what keeps the stack small, unless it runs; it needs Airflow's environment, but not Airflow running."""
-    env = environment(stack) | {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}"}
+    home = (str(stack.home.folder), str(stack.home.tools), str(stack.home.port_base))
+    env = environment(stack) | {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}"} | dict(zip(OURS, home, strict=True))
     return stack.parts.start(HOUSEKEEPER, [sys.executable, "-P", "-m", "local.housekeeper"], env, PROJECT)
 
 
