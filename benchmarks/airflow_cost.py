@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-
+from benchmarks._airflow import api
 from benchmarks._common import Report, Run, parse, progress
 from benchmarks._watch import cpu_seconds
 from local import airflow
@@ -51,12 +50,12 @@ def minute_of(parts: Sequence[Part], before: float, seconds: float) -> Run:
     return Run(seconds / 60, seconds, used, more={"cpu_seconds_a_minute": used / seconds * 60})
 
 
-def late(url: str, since: datetime) -> list[Run]:
+def late(stack: Stack, since: datetime) -> list[Run]:
     """Of each scheduled run since then: seconds from its minute's end to the start of its first task."""
-    with httpx.Client(base_url=f"{url}/api/v2", timeout=30, trust_env=False) as api:
+    with api(stack) as airflow_api:
         query = {"start_date_gte": since.isoformat(), "limit": "100"}
-        answer = api.get("/dags/kafka_to_s3/dagRuns/~/taskInstances", params=query).raise_for_status().json()
-        runs = {run: api.get(f"/dags/kafka_to_s3/dagRuns/{run}").raise_for_status().json()
+        answer = airflow_api.get("/dags/kafka_to_s3/dagRuns/~/taskInstances", params=query).raise_for_status().json()
+        runs = {run: airflow_api.get(f"/dags/kafka_to_s3/dagRuns/{run}").raise_for_status().json()
                 for run in {t["dag_run_id"] for t in answer["task_instances"]}}  # fmt: skip
     found = []
     for task in answer["task_instances"]:
@@ -93,7 +92,7 @@ def main() -> None:
             for row, some, used in zip(runs.values(), (empty, parts), before, strict=True):
                 row.append(minute_of(some, used, took))
     report.add("a minute of Airflow", runs, unit="minutes")
-    report.add("late", {"from a minute's end to its task's start": late(stack.home.airflow_url, since)}, unit="runs")
+    report.add("late", {"from a minute's end to its task's start": late(stack, since)}, unit="runs")
     report.finish()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks._airflow import api
 from benchmarks._common import Report, Run, parse, progress
 from local import aws_stand_in
 from local.home import Home
@@ -104,9 +105,9 @@ def main() -> None:
     watch = Watch(lake, Stream.from_toml(stack.stream).table.name)
     sealed: dict[str, Any] = {}
     counts: dict[str, Any] = {}
-    with httpx.Client(base_url=f"{stack.home.airflow_url}/api/v2", timeout=30, trust_env=False) as api:
+    with api(stack) as airflow:
         for rate in RATES:
-            sealed[f"{rate:,} records/s"], counts[f"{rate:,} records/s"] = at_rate(api, watch, rate, minutes)
+            sealed[f"{rate:,} records/s"], counts[f"{rate:,} records/s"] = at_rate(airflow, watch, rate, minutes)
     report.add("sealed after the minute's end", sealed, unit="minutes")
     report.add("counted in Athena after the minute's end", counts, unit="minutes")
     report.finish()

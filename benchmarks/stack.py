@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from benchmarks._airflow import api
 from benchmarks._common import Report, parse, progress
 from benchmarks._watch import watch
 from local.home import Home
@@ -23,8 +24,12 @@ from ticklake.core.text_table import text_table
 class Dags:
     """Airflow's DAGs, paused for a while."""
 
-    def __init__(self, url: str) -> None:
-        self._api = httpx.Client(base_url=f"{url}/api/v2", timeout=30, trust_env=False)
+    def __init__(self, api: httpx.Client) -> None:
+        self._api = api
+
+    def names(self) -> list[str]:
+        """Those that are not paused."""
+        return sorted(dag["dag_id"] for dag in self._get("/dags", paused="false", limit="100")["dags"])
 
     def rest(self) -> None:
         """Pause all, end the producer's run, return when no task runs any more."""
@@ -64,9 +69,9 @@ def main() -> None:
     if len(parts) < len(stack.addresses()):
         raise SystemExit("The stack does not run, or not all of it. Start it: ./ticklake up")
     given = options.rest.minutes or (0.2 if options.quick else None)
-    report = Report("stack", __doc__, options, brokers=len(stack.brokers()))
-    dags = Dags(stack.home.airflow_url)
-    progress("watching with all DAGs running")
+    dags = Dags(api(stack))
+    report = Report("stack", __doc__, options, brokers=len(stack.brokers()), dags=dags.names())
+    progress(f"watching with all DAGs running: {', '.join(dags.names())}")
     running = watch(parts, given or 5)
     try:
         dags.rest()

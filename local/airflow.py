@@ -8,27 +8,32 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NoReturn
 
 from local.airflow_api import DAGS, Api, home_of, login_of
 from local.home import PROJECT
+from local.housekeeper import OURS
 from local.kafka_security import ACTORS
 from local.login import write_secret
 from local.processes import Part, PartError, stop, telling_lines
-from local.stack import AIRFLOW, Stack
+from local.stack import AIRFLOW, HOUSEKEEPER, Stack
 from local.terminal import say
 from ticklake.core.errors import SettingsError
 from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
 
 _SCHEDULER, _API_SERVER = "airflow-scheduler", "airflow-api-server"
 _FILES = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
-_SETTINGS = ("TICKLAKE_CSV_KEY", "TICKLAKE_LANDING_TASKS")
+_SETTINGS = ("TICKLAKE_CSV_KEY", "TICKLAKE_LANDING_TASKS", "TICKLAKE_KEEP_DAYS")
 _PRODUCED = ("TICKLAKE_CSV", "TICKLAKE_CSV_KEY")
+_INCREMENTAL = 2  # of SQLite's auto_vacuum
+_NO_GRAPHVIZ = "ignore:Could not import graphviz:UserWarning"
 
 
 def environment(stack: Stack) -> dict[str, str]:
@@ -45,6 +50,8 @@ def environment(stack: Stack) -> dict[str, str]:
         **_kafka_connections(stack),
         f"AIRFLOW_CONN_{AWS_CONNECTION.upper()}": _aws_connection(stack),
         "AIRFLOW_HOME": str(home_of(stack)),
+        # Said by each call of Airflow's command line; only `airflow dags show` needs it, and says so itself.
+        "PYTHONWARNINGS": ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _NO_GRAPHVIZ])),
         # The environment's own programs come first, wherever a task looks for one.
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
     }
@@ -89,6 +96,7 @@ def prepare(stack: Stack) -> None:
     if done.exists() and not _database(stack).exists():
         done.unlink()
     if done.exists() and done.read_text() == version("apache-airflow"):
+        _let_it_shrink(stack)
         return
     home_of(stack).mkdir(parents=True, exist_ok=True)
     if not done.exists():
@@ -102,6 +110,21 @@ def prepare(stack: Stack) -> None:
     if code:
         raise PartError(f"`airflow db migrate` failed. From {log}:\n{telling_lines(log)}")
     done.write_text(version("apache-airflow"))
+    _let_it_shrink(stack)
+
+
+def _let_it_shrink(stack: Stack) -> None:
+    """Have the database give the space of removed rows back in steps (auto_vacuum=INCREMENTAL).
+
+    SQLite writes the whole file again for it: once, while the database is new or no Airflow uses it.
+    """
+    if any(stack.alive(name) for name in AIRFLOW):
+        return
+    # A database that cannot be used is for Airflow to complain of: it says what is wrong with it.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(_database(stack))) as connection:
+        if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+            connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+            connection.execute("VACUUM")
 
 
 def require_login(stack: Stack, wanted: bool | None) -> None:
@@ -137,6 +160,13 @@ def _wait_for_api(stack: Stack, part: Part, seconds: float = 180) -> None:
         if time.monotonic() > deadline:
             raise PartError(f"{part.name} does not answer after {seconds:.0f} s. {part.end_of_log()}")
         time.sleep(0.5)
+
+
+def start_housekeeper(stack: Stack) -> Part:
+    """Start what keeps the stack small, unless it runs; it needs Airflow's environment, but not Airflow running."""
+    home = (str(stack.home.folder), str(stack.home.tools), str(stack.home.port_base))
+    env = environment(stack) | {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}"} | dict(zip(OURS, home, strict=True))
+    return stack.parts.start(HOUSEKEEPER, [sys.executable, "-P", "-m", "local.housekeeper"], env, PROJECT)
 
 
 def _commands() -> dict[str, list[str]]:

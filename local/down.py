@@ -6,7 +6,7 @@ import shutil
 
 from local.home import Home
 from local.processes import Part, stop
-from local.stack import AWS, Stack
+from local.stack import AWS, HOUSEKEEPER, Stack
 from local.terminal import doing, say
 
 
@@ -42,6 +42,7 @@ def _groups(parts: list[Part]) -> list[tuple[str, list[Part], float]]:
     api = "airflow-api-server"  # running tasks report their end to it
     return [
         ("Airflow's scheduler and tasks", [p for p in parts if p.name.startswith("airflow-") and p.name != api], 20),
+        ("the housekeeper", [p for p in parts if p.name == HOUSEKEEPER], 8),
         ("Airflow's API", [p for p in parts if p.name == api], 8),
         ("Kafka", [p for p in parts if p.name.startswith("kafka-")], 8),
         ("the AWS stand-in", [p for p in parts if p.name == AWS], 20),

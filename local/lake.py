@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from ticklake.core.counts import Totals
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import manifest_minute, total_counts_key
 from ticklake.core.manifest import Manifest
+
+_MINUTES_A_DAY = 1440
 
 
 @dataclass(frozen=True)
@@ -38,22 +41,35 @@ class Counted:
 def sealed(lake: Lake, stack: Stack, table: str) -> Sealed:
     """Add up the manifests. A sealed minute never changes, so each manifest is fetched once and then remembered.
 
-    Raises LakeError when S3 does not answer.
+    A day of which every minute is sealed is remembered as a whole, and not even listed again: what this costs grows with the
+    days that are not whole. Raises LakeError when S3 does not answer.
     """
     memory = stack.home.folder / "sealed.json"
     known = _read(memory.read_bytes() if memory.exists() else b"{}")
-    keys = [entry.key for entry in lake.list(f"manifests/{table}/")]
+    folders = list(lake.folders(f"manifests/{table}/"))
+    days = {folder: known[folder] for folder in folders if folder in known}
+    keys = {folder: [entry.key for entry in lake.list(folder)] for folder in folders if folder not in days}
+    listed_keys = [key for listed in keys.values() for key in listed]
+    rows = {key: known[key] for key in listed_keys if key in known}
+    new = [key for key in listed_keys if key not in known]
     with ThreadPoolExecutor(8) as pool:
-        new = [key for key in keys if key not in known]
-        fresh = dict(zip(new, pool.map(lambda key: _numbers(lake, key), new), strict=True))
-    if fresh:
-        known = {key: {**known, **fresh}[key] for key in keys}
+        rows |= zip(new, pool.map(lambda key: _numbers(lake, key), new), strict=True)
+    for folder, listed in keys.items():
+        days[folder] = [len(listed), *(sum(rows[key][n] for key in listed) for n in range(3))]
+        if len(listed) == _MINUTES_A_DAY:
+            rows = {key: row for key, row in rows.items() if key not in set(listed)}
+    remembered = rows | {folder: day for folder, day in days.items() if day[0] == _MINUTES_A_DAY}
+    if remembered != known:
         half = memory.with_suffix(".part")
-        half.write_text(json.dumps(known))
+        half.write_text(json.dumps(remembered))
         half.replace(memory)
-    rows = [known[key] for key in keys]
-    records, rejected, lost = (sum(row[n] for row in rows) for n in range(3))
-    return Sealed(manifest_minute(max(keys)).key if keys else None, len(keys), records, rejected, lost)
+    minutes, records, rejected, lost = (sum(day[n] for day in days.values()) for n in range(4))
+    return Sealed(_newest(folders, keys), minutes, records, rejected, lost)
+
+
+def _newest(folders: Sequence[str], keys: Mapping[str, Sequence[str]]) -> str | None:
+    """The newest minute's key: of the last folder, a whole day where it was not listed."""
+    return manifest_minute(max(keys.get(folders[-1]) or [f"{folders[-1]}2359.json"])).key if folders else None
 
 
 def counted(lake: Lake, table: str) -> Counted:

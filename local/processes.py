@@ -2,7 +2,7 @@
 
 A record (``run/<name>.json``) holds the pid and the moment that process began, so a pid that the system gave to
 somebody else in the meantime, or after a reboot, is never taken for ours. The session finds the children too, even when
-the first process was killed.
+the first process was killed. What a part writes goes through a pipe into a log that `local/log_writer.py` keeps small.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,9 +21,13 @@ from pathlib import Path
 
 import psutil
 
+from local import log_writer
 from ticklake.core.errors import TicklakeError
 
 _WIDTH = 160
+_LOOKED_AT = 40  # lines at a log's end
+_TAIL = 2**16  # bytes that hold them
+_WRITER_SECONDS = 5.0
 _BAD = re.compile(r"ERROR|FATAL|CRITICAL|Error\b|Exception\b|\berror\b|\bcritical\b")
 # Popen objects are kept: one that is collected before its process has ended complains.
 _children: list[subprocess.Popen[bytes]] = []
@@ -34,13 +39,17 @@ class PartError(TicklakeError):
 
 @dataclass(frozen=True)
 class Part:
-    """One running program: ``began`` identifies the process beyond its pid, ``since`` is Unix time in seconds."""
+    """One running program: ``began`` identifies the process beyond its pid, ``since`` is Unix time in seconds.
+
+    ``writer`` is the pid of the process that writes its log, in a session of its own.
+    """
 
     name: str
     pid: int
     began: str
     since: float
     log: str
+    writer: int = 0
 
     def alive(self) -> bool:
         """Whether the first process still runs."""
@@ -61,15 +70,18 @@ class Part:
 
     def end_of_log(self) -> str:
         """The log's path and the lines near its end that tell most, as the end of an error message."""
+        if not self.members():
+            _wait_for_writers([self])  # the last lines are on their way, and tell why it ended
         return f"From {self.log}:\n{telling_lines(Path(self.log))}"
 
 
 class Parts:
     """The parts recorded in a folder."""
 
-    def __init__(self, run: Path, logs: Path) -> None:
+    def __init__(self, run: Path, logs: Path, log_bytes: int = log_writer.MAX_BYTES) -> None:
         self.run = run
         self.logs = logs
+        self._log_bytes = log_bytes
 
     def start(self, name: str, command: Sequence[str | Path], env: Mapping[str, str], cwd: Path) -> Part:
         """Start a program unless it runs already; its output is appended to ``logs/<name>.log``."""
@@ -81,7 +93,8 @@ class Parts:
         self.run.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
         log = self.logs / f"{name}.log"
-        with log.open("ab") as output:
+        writer, output = self._writer(log)
+        try:
             process = subprocess.Popen(
                 command,
                 env=dict(env),
@@ -91,13 +104,38 @@ class Parts:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        finally:
+            os.close(output)
         _children.append(process)
-        part = Part(name, process.pid, _began(process.pid) or "ended at once", time.time(), str(log))
+        part = Part(name, process.pid, _began(process.pid) or "ended at once", time.time(), str(log), writer)
         record = self.run / f"{name}.json"
         half = record.with_suffix(".part")
         half.write_text(json.dumps(asdict(part)))
         half.replace(record)
         return part
+
+    def _writer(self, log: Path) -> tuple[int, int]:
+        """Start what writes the log; returns its pid and the pipe's end to write to."""
+        reading, writing = os.pipe()
+        # -I -S: a small interpreter, which reads nothing of the environment.
+        command: list[str | Path] = [
+            sys.executable,
+            "-I",
+            "-S",
+            log_writer.__file__,
+            log,
+            str(self._log_bytes),
+            str(log_writer.OLDER),
+        ]
+        # A session of its own: the part's signals are not for it, it ends when the part's last process has.
+        try:
+            process = subprocess.Popen(
+                command, stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+        finally:
+            os.close(reading)
+        _children.append(process)
+        return process.pid, writing
 
     def find(self, name: str) -> Part | None:
         """The part's record, whether or not it still runs."""
@@ -118,13 +156,31 @@ class Parts:
 
 def telling_lines(log: Path, count: int = 5) -> str:
     """The last lines that speak of an error, else the last lines, cut to a terminal's width; empty without a log."""
-    try:
-        lines = log.read_text(errors="replace").splitlines()
-    except OSError:
-        return ""
+    lines = _tail(log)
+    if len(lines) < _LOOKED_AT:
+        # A file that was begun a moment ago: what matters may be the end of the one before.
+        lines = _tail(log.with_name(f"{log.name}.1")) + lines
     # Not far back: what an earlier run complained of is not the reason now.
-    bad = [line for line in lines[-40:] if _BAD.search(line)]
+    bad = [line for line in lines[-_LOOKED_AT:] if _BAD.search(line)]
     return "\n".join(f"  {line[:_WIDTH]}" for line in (bad or lines)[-count:])
+
+
+def _tail(log: Path) -> list[str]:
+    """The last lines of a file, none without one."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            return file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _wait_for_writers(parts: Iterable[Part]) -> None:
+    """Return when the parts' logs are written to their end, soon after their last process has ended."""
+    deadline = time.monotonic() + _WRITER_SECONDS
+    for part in parts:
+        while part.writer and _began(part.writer) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def stop(parts: Iterable[Part], grace: float = 20) -> None:
@@ -141,6 +197,7 @@ def stop(parts: Iterable[Part], grace: float = 20) -> None:
             # Look again each time: a part that is going down may still start a child.
             members = [m for part in parts for m in part.members()]
         if not members:
+            _wait_for_writers(parts)
             _children[:] = [child for child in _children if child.poll() is None]
             return
     names = ", ".join(sorted({part.name for part in parts if part.members()}))

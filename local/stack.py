@@ -29,6 +29,7 @@ class AwsLogin(TypedDict):
 
 # The stand-in takes any key.
 AWS_LOGIN: AwsLogin = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+HOUSEKEEPER = "housekeeper"
 AIRFLOW = ("airflow-scheduler", "airflow-triggerer", "airflow-dag-processor", "airflow-api-server")
 
 
@@ -98,7 +99,7 @@ class Stack:
         """Every part's name -> where it listens; empty for those that only call others."""
         kafka = {b.name: f"127.0.0.1:{b.port}" for b in self.brokers(brokers)}
         airflow = {name: self.home.airflow_url if name == "airflow-api-server" else "" for name in AIRFLOW}
-        return {**kafka, AWS: self.home.aws_endpoint, **airflow}
+        return {**kafka, AWS: self.home.aws_endpoint, **airflow, HOUSEKEEPER: ""}
 
     def alive(self, name: str) -> Part | None:
         """The part when it runs."""

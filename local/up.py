@@ -21,7 +21,7 @@ from local.provision import provision
 from local.stack import AWS_LOGIN, Stack
 from local.terminal import complain, doing, elapsed, say
 from local.watch import watch
-from ticklake.core.settings import Stream
+from ticklake.core.settings import Stream, keep_days
 
 
 def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None, secure: bool = False) -> int:
@@ -30,6 +30,7 @@ def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None,
         with one_at_a_time(stack.home.folder, "starting the parts"):
             airflow.require_login(stack, login)
             fresh = airflow.require_settings(stack)
+            keep_days()  # a wrong one is told before anything starts
             stack.check_ports(brokers)
             stack.claim_cluster(brokers, secure)
             began = datetime.now(UTC)
@@ -84,6 +85,7 @@ def _start_aws(stack: Stack) -> list[Part]:
         "TableName": table,
         "CrawlerName": stack.crawler,
         "WorkgroupName": stack.workgroup,
+        "ResultsDays": str(keep_days()),
     }
     with doing("provisioning bucket, Glue and Athena"):
         provision(stack.home.aws_endpoint, parameters, **AWS_LOGIN)
@@ -98,7 +100,7 @@ def _start_airflow(stack: Stack) -> list[Part]:
     with doing("starting Airflow"):
         airflow.wait(stack, parts)
     say(f"Airflow is up: {stack.home.airflow_url}")
-    return parts
+    return [*parts, airflow.start_housekeeper(stack)]
 
 
 def _end_helpers() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree.ElementTree import ParseError, SubElement, tostring
 from xml.sax.saxutils import escape
+
+from defusedxml.ElementTree import fromstring
 
 from local.aws import host
 
@@ -13,6 +16,8 @@ Configuration = tuple[str, Any, Any, Any]
 
 def install() -> None:
     """Make CloudFormation apply both through the S3 API, as it applies its other bucket properties."""
+    put = host.s3._put_bucket_lifecycle
+    host.replace(host.s3, "_put_bucket_lifecycle", lambda bucket, body: put(bucket, with_filters(body)))
     ours: tuple[Configuration, ...] = (
         ("BucketEncryption", encryption, host.s3._put_bucket_encryption, host.s3._delete_bucket_encryption),
         ("LifecycleConfiguration", lifecycle, host.s3._put_bucket_lifecycle, host.s3._delete_bucket_lifecycle),
@@ -37,6 +42,22 @@ def _rest(rule: dict[str, Any]) -> dict[str, Any]:
 def lifecycle(properties: dict[str, Any]) -> bytes:
     """The request body of PutBucketLifecycleConfiguration for a template's ``LifecycleConfiguration``."""
     return _document("LifecycleConfiguration", {"Rule": [_lifecycle_rule(r) for r in properties["Rules"]]})
+
+
+def with_filters(body: bytes) -> bytes:
+    """The request body of PutBucketLifecycleConfiguration, with a rule's own ``Prefix`` as its filter.
+
+    S3 still takes that older form. Ministack passes over it: the rule would be for all objects, and remove them.
+    """
+    try:
+        root = fromstring(body)
+    except ParseError:
+        return body  # ministack's to refuse
+    for rule in root:
+        for prefix in [child for child in rule if child.tag.rpartition("}")[2] == "Prefix"]:
+            rule.remove(prefix)
+            SubElement(rule, prefix.tag.replace("Prefix", "Filter")).append(prefix)
+    return bytes(tostring(root))
 
 
 def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:

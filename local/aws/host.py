@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +92,8 @@ def has_bucket(bucket: str) -> bool:
 
 def list_keys(bucket: str, prefix: str) -> list[str]:
     """Keys under a prefix, sorted. Uploads under way are not among them: S3 shows an object when it is whole."""
-    return sorted(k for k in list(_objects(bucket)) if k.startswith(prefix))
+    record = s3._buckets.get(bucket)
+    return [] if record is None else list(record["objects"].under(prefix))
 
 
 def stored(bucket: str, keys: Iterable[str]) -> list[StoredObject]:
@@ -121,6 +123,57 @@ def count_and_bytes(bucket: str, keys: Iterable[str]) -> tuple[int, int]:
 def _objects(bucket: str) -> dict[str, dict[str, Any]]:
     record = s3._buckets.get(bucket)
     return {} if record is None else record["objects"]
+
+
+def lifecycles() -> list[tuple[str, str, Any]]:
+    """Account, bucket and lifecycle rules of every bucket that has some."""
+    return [(account, bucket, rules) for (account, bucket), rules in list(s3._bucket_lifecycle._data.items())]
+
+
+def account(name: str) -> AbstractContextManager[None]:
+    """The stores of this account, in a block that no request is at hand in."""
+    found: AbstractContextManager[None] = s3._in_account(name)
+    return found
+
+
+def current_objects(bucket: str, prefix: str) -> list[tuple[str, dict[str, Any]]]:
+    """Key and ministack's record of each current object under a prefix."""
+    objects = _objects(bucket)
+    return [(key, objects[key]) for key in list_keys(bucket, prefix)]
+
+
+def versions(bucket: str, prefix: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Key and versions, the oldest first, of what has more than a current object: noncurrent ones, or a delete marker."""
+    ours = responses.get_account_id()
+    return [
+        (key, list(found))
+        for (owner, (name, key)), found in list(s3._object_versions._data.items())
+        if owner == ours and name == bucket and key.startswith(prefix) and found
+        if len(found) > 1 or found[0].get("is_delete_marker")
+    ]
+
+
+def uploads(bucket: str, prefix: str) -> list[tuple[str, str]]:
+    """Id and beginning (ISO 8601) of the multipart uploads under way."""
+    found = list(s3._multipart_uploads.items())
+    return [(i, u["created"]) for i, u in found if u["bucket"] == bucket and u["key"].startswith(prefix)]
+
+
+def delete_unless_written(bucket: str, key: str, record: dict[str, Any]) -> None:
+    """Delete the current object, as a DELETE would, if it is still the one of this record."""
+    if _objects(bucket).get(key) is record:
+        s3._delete_object(bucket, key)
+
+
+def delete_version(bucket: str, key: str, version: dict[str, Any]) -> None:
+    """Remove a version that is not the current one, or a delete marker, for good."""
+    if version.get("is_delete_marker") or not version["is_latest"]:
+        s3._delete_object_version(s3._buckets[bucket], bucket, key, version["version_id"])
+
+
+def abort_upload(upload: str) -> None:
+    """Forget a multipart upload and its parts."""
+    s3._multipart_uploads.pop(upload, None)
 
 
 def put_object(bucket: str, key: str, body: bytes, content_type: str) -> None:

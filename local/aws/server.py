@@ -11,11 +11,24 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core import persistence
 
-from local.aws import athena_api, bucket_settings, catalog_api, change_sets, crawler, host, parsed, permissions
+from local.aws import (
+    athena_api,
+    bucket_settings,
+    catalog_api,
+    change_sets,
+    crawler,
+    host,
+    key_index,
+    lifecycle,
+    parsed,
+    permissions,
+    version_bytes,
+)
 
 log = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]
@@ -26,6 +39,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 _READS = ("Get", "BatchGet", "List", "Search", "Check", "Query")
 _EVERYTHING = frozenset({"*"})
 _LOOKED_AT = 64  # bytes of a request's body
+_EXPIRY = 3600.0  # seconds between looks at what the lifecycle rules say
 _INTERVAL = 2.0  # seconds between looks at what changes without a request: crawls, stacks, queries
 
 
@@ -35,6 +49,8 @@ def application() -> App:
     catalog_api.install()
     athena_api.install()
     bucket_settings.install()
+    version_bytes.install()
+    key_index.install()
     change_sets.install()
     permissions.install()
     parsed.clear()
@@ -71,6 +87,7 @@ def _around_lifespan(send: Send, saver: Saver, beat: list[asyncio.Task[None]]) -
             athena_api.recover()
             recover_stacks()
             beat.append(asyncio.create_task(_save_regularly(saver)))
+            beat.append(asyncio.create_task(_expire_regularly()))
         elif message["type"] == "lifespan.shutdown.complete":
             for task in beat:
                 task.cancel()
@@ -138,6 +155,15 @@ async def _save_regularly(saver: Saver) -> None:
     while True:
         await asyncio.sleep(_INTERVAL)
         await saver.catch_up()
+
+
+async def _expire_regularly() -> None:
+    while True:
+        try:
+            await lifecycle.apply(datetime.now(UTC))
+        except Exception:  # whatever it is, the next hour is another try
+            log.exception("The lifecycle rules could not be applied.")
+        await asyncio.sleep(_EXPIRY)
 
 
 def _activity() -> tuple[Any, ...]:

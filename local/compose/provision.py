@@ -34,6 +34,7 @@ def main(env: Mapping[str, str]) -> int:
             "TableName": Stream.from_toml(settings.stream).table.name,
             "CrawlerName": settings.crawler,
             "WorkgroupName": settings.workgroup,
+            "ResultsDays": str(settings.keep_days),
         }
         provision(
             endpoint,

@@ -1,6 +1,9 @@
 """Airflow's metadata database: made once; one that was left half made is made anew, one with runs in it never."""
 
+import os
+import sqlite3
 import subprocess
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 
 from local import airflow
 from local.home import Home
-from local.processes import PartError
+from local.processes import PartError, stop
 from local.stack import Stack
 
 
@@ -70,3 +73,36 @@ def test_a_failed_migration_is_named_and_tried_again(stack: Stack, monkeypatch: 
     with pytest.raises(PartError, match=r"(?s)`airflow db migrate` failed\. From .*migrate\.log:\n  .*disk I/O error"):
         airflow.prepare(stack)
     assert not (stack.home.folder / "airflow" / "migrated").exists()
+
+
+def an_old_database(stack: Stack) -> Path:
+    """As one was made before it could give space back."""
+    database = stack.home.folder / "airflow" / "airflow.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE runs AS SELECT 'kept' AS run")
+    (stack.home.folder / "airflow" / "migrated").write_text(version("apache-airflow"))
+    return database
+
+
+def gives_space_back(database: Path) -> bool:
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT run FROM runs").fetchall() == [("kept",)]
+        return bool(connection.execute("PRAGMA auto_vacuum").fetchone() == (2,))
+
+
+def test_an_older_database_learns_to_give_space_back(stack: Stack) -> None:
+    database = an_old_database(stack)
+    assert not gives_space_back(database)
+    airflow.prepare(stack)
+    assert gives_space_back(database)
+
+
+def test_a_database_in_use_is_not_written_anew(stack: Stack) -> None:
+    """It would lock Airflow out for as long as it takes; the next start with Airflow down does it."""
+    database = an_old_database(stack)
+    part = stack.parts.start("airflow-scheduler", ["sleep", "60"], os.environ, stack.home.folder)
+    try:
+        airflow.prepare(stack)
+    finally:
+        stop([part])
+    assert not gives_space_back(database)

@@ -41,7 +41,13 @@ def test_everything_of_the_template_is_there(endpoint, make):
     bucket = made["BucketName"]
     s3 = client(endpoint, "s3")
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-    assert {r["ID"] for r in rules} == {"abort-unfinished-uploads", "expire-query-results", "expire-old-versions"}
+    assert {r["ID"] for r in rules} == {
+        "abort-unfinished-uploads",
+        "expire-query-results",
+        "expire-old-counts",
+        "expire-old-findings",
+        "expire-old-versions",
+    }
     encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
     assert encryption["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"

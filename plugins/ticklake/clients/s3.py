@@ -201,12 +201,12 @@ class Lake:
             raise self._error("list", prefix, e) from e
 
     def folders(self, prefix: str) -> Iterator[str]:
-        """The folders directly under a prefix (which ends in a slash), as prefixes, in order; a request names a thousand."""
+        """What lies under a prefix up to the next slash, e.g. ``manifests/ticks/dt=2026-11-22/``, in order."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
         try:
             for page in pages:
-                for entry in page.get("CommonPrefixes", ()):
-                    yield entry["Prefix"]
+                for found in page.get("CommonPrefixes", ()):
+                    yield found["Prefix"]
         except (ClientError, BotoCoreError) as e:
             raise self._error("list", prefix, e) from e
 

@@ -18,6 +18,7 @@ AWS_CONNECTION = "ticklake_aws"
 
 _PREFIX = "TICKLAKE_"
 _MOST_TASKS = 256
+_MOST_DAYS = 3650
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,248}", re.ASCII)  # Kafka takes no longer name of a topic
 
 
@@ -54,6 +55,7 @@ class Settings:
     kafka_redrive: str
     kafka_health: str
     landing_tasks: int
+    keep_days: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
@@ -80,6 +82,7 @@ class Settings:
             stream=Path(env.get("TICKLAKE_STREAM", include / "streams" / "stock_ticks.toml")),
             sql=Path(env.get("TICKLAKE_SQL", include / "sql")),
             landing_tasks=landing_tasks(env),
+            keep_days=keep_days(env),
             **{
                 f.name: env.get(_PREFIX + f.name.upper(), default)
                 for f in fields(cls)
@@ -102,6 +105,20 @@ def landing_tasks(env: Mapping[str, str] | None = None) -> int:
     text = (os.environ if env is None else env).get("TICKLAKE_LANDING_TASKS", "1")
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_TASKS:
         raise SettingsError(f"TICKLAKE_LANDING_TASKS = {text!r} is not a whole number from 1 to {_MOST_TASKS}.")
+    return int(text)
+
+
+def keep_days(env: Mapping[str, str] | None = None) -> int:
+    """TICKLAKE_KEEP_DAYS: for how many days task logs, results of queries and Airflow's runs are kept (7 when not set).
+
+    What was landed is not among it: `raw/`, `manifests/` and `rejected/` are kept for ever. Raises SettingsError.
+    """
+    text = (os.environ if env is None else env).get("TICKLAKE_KEEP_DAYS", "7")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_DAYS:
+        raise SettingsError(
+            f"TICKLAKE_KEEP_DAYS = {text!r} is not a whole number of days from 1 to {_MOST_DAYS}.",
+            "Set it to e.g. 7: for how long task logs, results of queries and Airflow's runs are kept.",
+        )
     return int(text)
 
 
