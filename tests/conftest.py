@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from tests.aws_stand_in import running_aws
 from tests.kafka_broker import running_kafka
 from tests.secured_kafka import SecuredKafka, running_secured_kafka
+from tests.support.kafka import create_topics
 
 # Time is not what these tests are about: on a busy machine the first look at Unicode's tables alone takes seconds, and
 # Hypothesis would fail whichever test comes first. In CI the examples are the same in every run.
@@ -42,7 +43,7 @@ def secured_topic(secured_kafka: SecuredKafka) -> str:
     """The topic that the actors of the secured broker have their rights on; made by who may."""
     name = secured_kafka.stream.topic.name
     admin = AdminClient(secured_kafka.client("health"))
-    admin.create_topics([NewTopic(name, 2, 1, config={"message.timestamp.type": "LogAppendTime"})])[name].result(20)
+    create_topics(admin, NewTopic(name, 2, 1, config={"message.timestamp.type": "LogAppendTime"}))
     return name
 
 

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from local.home import PROJECT
 from tests.aws_roles.conftest import ACTORS, ROOT, TABLE
 from tests.landed import put_object
+from tests.support.kafka import create_topics
 from ticklake.clients.athena import Athena
 from ticklake.clients.glue import crawl
 from ticklake.clients.kafka import READER_CONFIG, TopicReader
@@ -37,12 +38,12 @@ SQL = PROJECT / "include" / "sql"
 def topic(kafka_bootstrap):
     name = f"t-{uuid4().hex}"
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})  # kept: its calls end with it
-    admin.create_topics([NewTopic(name, 1, 1)])[name].result(20)
+    create_topics(admin, NewTopic(name, 1, 1))
     producer = Producer({"bootstrap.servers": kafka_bootstrap})
     for n in range(50):
         producer.produce(name, f'{{"Index":"HSI","Close":{n}}}', "HSI")
     producer.produce(name, None, "HSI")  # rejected
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     return name
 
 

@@ -66,7 +66,7 @@ def test_a_name_that_a_policy_could_not_name_is_refused(check, name: str) -> Non
     ],
 )
 def test_every_name_that_the_stack_on_aws_takes_is_taken(parameter: str, check) -> None:
-    class Template(yaml.SafeLoader):
+    class Template(yaml.SafeLoader):  # type: ignore[misc]
         """CloudFormation's tags, left aside."""
 
     Template.add_multi_constructor("!", lambda loader, suffix, node: None)

@@ -1,7 +1,6 @@
 """`up --login` on a real API server: nobody gets in without the password, `up` does, and it is nowhere but in its file."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import pytest
 from local import airflow
 from local.home import PROJECT, Home
 from local.login import USER
-from local.processes import stop
+from local.processes import PartError, stop
 from local.stack import Stack
-from tests.kafka_broker import free_ports
+from tests.support.ports import free_port_base
+from tests.support.waiting import wait_for
 
 API_SERVER = "airflow-api-server"
 
@@ -22,7 +22,7 @@ API_SERVER = "airflow-api-server"
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with Airflow's database and nothing running."""
     folder = tmp_path_factory.mktemp("login")
-    stack = Stack(Home(folder, folder / "tools", free_ports(1)[0] // 200 * 200))
+    stack = Stack(Home(folder, folder / "tools", free_port_base()))
     airflow.prepare(stack)
     yield stack
     stop(stack.parts.all(), grace=5)
@@ -31,15 +31,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def serve(stack: Stack) -> None:
     """Start the API server, as `up` does, and wait for it."""
     part = stack.parts.start(API_SERVER, airflow._commands()[API_SERVER], airflow.environment(stack), PROJECT)
-    deadline = time.monotonic() + 120
-    while True:
+
+    def healthy() -> bool:
         try:
             airflow.Api(stack).health()
-            return
-        except airflow.PartError:
+        except PartError:
             assert part.alive(), part.end_of_log()
-            assert time.monotonic() < deadline, part.end_of_log()
-            time.sleep(0.2)
+            return False
+        return True
+
+    wait_for(healthy, part.end_of_log, pause=0.2)
 
 
 def get(stack: Stack, path: str, token: str = "") -> httpx.Response:

@@ -2,6 +2,7 @@ from collections import defaultdict
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from ticklake.core.ticks import TickFile
 
 @pytest.fixture(scope="module")
 def by_index() -> dict[str, list[dict]]:
-    found = defaultdict(list)
+    found: dict[Any, list[dict]] = defaultdict(list)
     for tick in TickFile(DEFAULT_FILE):
         found[tick["Index"]].append(tick)
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import boto3
 import pytest
 
 from tests.aws_stand_in import running_aws
+from tests.support.waiting import wait_for
 
 CONFIGURATION = {
     "Version": 1.0,
@@ -65,11 +65,10 @@ class Lake:
         return self.crawled()
 
     def crawled(self) -> dict[str, Any]:
-        while True:
-            crawler = self.glue.get_crawler(Name=self.name)["Crawler"]
-            if crawler["State"] == "READY":
-                return dict(crawler["LastCrawl"])
-            time.sleep(0.02)
+        wait_for(
+            lambda: self.glue.get_crawler(Name=self.name)["Crawler"]["State"] == "READY", f"the crawl of {self.name}"
+        )
+        return dict(self.glue.get_crawler(Name=self.name)["Crawler"]["LastCrawl"])
 
     def columns(self) -> dict[str, str]:
         table = self.glue.get_table(DatabaseName=self.name, Name="ticks")["Table"]
@@ -85,11 +84,11 @@ class Lake:
         )
 
     def ended(self, identity: str) -> dict[str, Any]:
-        while True:
-            execution = self.athena.get_query_execution(QueryExecutionId=identity)["QueryExecution"]
-            if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
-                return dict(execution)
-            time.sleep(0.01)
+        def look() -> dict[str, Any] | None:
+            execution: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=identity)["QueryExecution"]
+            return None if execution["Status"]["State"] in ("QUEUED", "RUNNING") else execution
+
+        return wait_for(look, f"the end of query {identity}", pause=0.01)
 
     def run(self, sql: str, **more: Any) -> dict[str, Any]:
         """The execution, ended."""
