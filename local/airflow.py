@@ -107,7 +107,7 @@ def _commands() -> dict[str, list[str]]:
     return commands
 
 
-def wait(stack: Stack, parts: Iterable[Part], seconds: float = 180) -> None:
+def wait(stack: Stack, parts: Iterable[Part], seconds: float = 300) -> None:
     """Return when all four report to be healthy; raises PartError naming the one that is not."""
     parts = list(parts)
     deadline = time.monotonic() + seconds
@@ -135,7 +135,7 @@ class Api:
         self._url = f"{stack.home.airflow_url}/api/v2"
         self._auth = LoggedIn(login_of(stack), stack.home.airflow_url)
 
-    def start_dags(self, seconds: float = 120) -> list[str]:
+    def start_dags(self, seconds: float = 300) -> list[str]:
         """Wait until every file of ``dags/`` is a known DAG, unpause them all; raises PartError on import errors."""
         wanted = {file.stem for file in _DAGS.glob("*.py")}
         deadline = time.monotonic() + seconds

@@ -1,7 +1,9 @@
 """Real parts for the whole session: they start when the first test asks for them."""
 
 import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -22,6 +24,10 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("ticklake")
+
+
+# A suite that was started in the background ignores Ctrl-C, and so would every program that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +54,13 @@ def secured_topic(secured_kafka: SecuredKafka) -> str:
 
 
 @pytest.fixture(scope="session")
-def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def aws_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the embedded AWS's state."""
+    return tmp_path_factory.mktemp("aws")
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint(aws_folder: Path) -> Iterator[str]:
     """URL of the embedded AWS, shared by all tests: use buckets, databases and crawlers of your own."""
-    with running_aws(tmp_path_factory.mktemp("aws")) as endpoint:
+    with running_aws(aws_folder) as endpoint:
         yield endpoint

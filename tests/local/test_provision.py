@@ -9,7 +9,6 @@ import boto3
 import pytest
 
 from local.provision import TEMPLATE, provision
-from tests.aws_stand_in import running_aws
 from tests.support.waiting import wait_for
 from ticklake.clients.athena import Athena, Question
 from ticklake.core.errors import LakeError
@@ -17,10 +16,9 @@ from ticklake.core.errors import LakeError
 CREDENTIALS: Any = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory):
-    with running_aws(tmp_path_factory.mktemp("aws")) as url:
-        yield url
+@pytest.fixture
+def endpoint(aws_endpoint):
+    return aws_endpoint
 
 
 @pytest.fixture

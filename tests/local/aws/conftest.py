@@ -1,18 +1,15 @@
-"""One stand-in for the session, and in it a lake of its own for each test."""
+"""A lake of its own for each test, in the session's stand-in."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from tests.aws_stand_in import running_aws
 from tests.support.waiting import wait_for
 
 CONFIGURATION = {
@@ -114,18 +111,6 @@ class Lake:
         return str(status["StateChangeReason"])
 
 
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the stand-in's state."""
-    return tmp_path_factory.mktemp("aws")
-
-
-@pytest.fixture(scope="session")
-def stand_in(data: Path) -> Iterator[str]:
-    with running_aws(data) as endpoint:
-        yield endpoint
-
-
 @pytest.fixture
-def lake(stand_in: str) -> Lake:
-    return Lake(stand_in)
+def lake(aws_endpoint: str) -> Lake:
+    return Lake(aws_endpoint)
