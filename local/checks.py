@@ -24,7 +24,7 @@ _HARMLESS = r"^(test|wrong|AKIAUNKNOWNUNKNOWN00|GetSecretValue|.*\s.*)$"
 # Nobody is asked whether a key is good (-n); checksums are everywhere.
 _SECRETS = ("-n", "--disable-plugin", "HexHighEntropyString", "--exclude-secrets", _HARMLESS)
 _BENCHMARKS = PROJECT / "benchmarks"
-_PYTEST = (sys.executable, "-m", "pytest")
+_PYTEST = (sys.executable, "-m", "pytest", "--durations=10")
 _WITHOUT_STACK = ("-m", "not docker and not end_to_end")
 
 

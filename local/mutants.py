@@ -114,7 +114,7 @@ def _score(folder: Path, module: str) -> Score:
     with log.open("wb") as output, doing(lambda: f"mutating core/{module}: {_last_line(log)}"):
         # Only the copy is imported, never the project itself.
         environment = {**os.environ, "PYTHONPATH": "", "NO_COLOR": "1"}
-        command = [Path(sys.executable).with_name("mutmut"), "run", "--max-children", str(os.cpu_count() or 1)]
+        command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(os.cpu_count() or 1)]
         code = subprocess.call(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
     found = folder / "mutants" / _CORE / f"{module}.py.meta"
     if code or not found.exists():

@@ -143,8 +143,8 @@ def test_the_crawl_is_waited_for_in_the_triggerer_and_the_hour_announced(catalog
 
 def test_a_crawl_under_way_is_gone_along_with(catalogued, event):
     land(catalogued.lake, TABLE, f"{PAST}:00", {0: (0, 3)})
-    deferred(lambda: crawl().execute(context(PAST, event)))
-    deferred(lambda: crawl().execute(context(PAST, event)))
+    waits = [deferred(lambda: crawl().execute(context(PAST, event))) for _ in range(2)]
+    assert [wait.trigger.serialize()[1]["crawler_name"] for wait in waits] == [catalogued.name] * 2
 
 
 def test_a_crawl_that_did_not_find_the_hour_fails_and_announces_nothing(catalogued, event):
