@@ -30,7 +30,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "records": ("test_corpus.py",),
     "shapes": ("test_corpus.py",),
     "objects": ("test_object_content.py",),
-    "reconcile": (),
+    "reconcile": ("test_reconcile_findings.py",),
 }
 _LEAST = 90  # percent
 _CORE = Path("ticklake", "core")
@@ -99,12 +99,21 @@ def run_mutants(home: Home, wanted: Sequence[str]) -> int:
 
 
 def _known(name: str) -> str:
-    module = Path(name).stem
+    """The module's path within core/, without the ending: it may be given as a file, too."""
+    module = name.removesuffix(".py").rpartition("core/")[2]
     if not (PROJECT / "plugins" / _CORE / f"{module}.py").exists():
         raise SettingsError(f"There is no module core/{module}.", f"Those that decide content: {', '.join(_MODULES)}.")
-    if not (PROJECT / "tests" / "core" / f"test_{module}.py").exists():
-        raise SettingsError(f"core/{module} has no tests/core/test_{module}.py.", "Nothing could notice a mutant.")
     return module
+
+
+def _tests(module: str) -> list[str]:
+    """The files of its tests, from the project's folder on."""
+    names = (f"test_{Path(module).name}.py", *_MODULES.get(module, ()))
+    folder = PROJECT / "tests" / "core"
+    found = [str(file.relative_to(PROJECT)) for name in names for file in sorted(folder.rglob(name))]
+    if not found:
+        raise SettingsError(f"core/{module} has no {names[0]} under tests/core/.", "Nothing could notice a mutant.")
+    return found
 
 
 def _score(folder: Path, module: str) -> Score:
@@ -130,7 +139,7 @@ def _read(module: str, codes: dict[str, int | None], seconds: float) -> Score:
 
 def _prepare(folder: Path, module: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "tests" / "core").mkdir(parents=True)
+    (folder / "tests").mkdir(parents=True)
     left_out = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT / "plugins" / "ticklake", folder / "ticklake", ignore=left_out)
     for name in ("local", "include", "docs"):
@@ -139,8 +148,9 @@ def _prepare(folder: Path, module: str) -> None:
         shutil.copy(file, folder / "tests")
     (folder / "tests" / "conftest.py").write_text(_CONFTEST)
     shutil.copytree(PROJECT / "tests" / "support", folder / "tests" / "support", ignore=left_out)
-    tests = [f"tests/core/{name}" for name in (f"test_{module}.py", *_MODULES.get(module, ()))]
+    tests = _tests(module)
     for test in tests:
+        (folder / test).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / test, folder / test)
     (folder / "pyproject.toml").write_text(
         _SETTINGS.format(module=_CORE / f"{module}.py", tests=json.dumps(tests)), encoding="utf-8"
