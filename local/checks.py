@@ -26,6 +26,8 @@ _SECRETS = ("-n", "--disable-plugin", "HexHighEntropyString", "--exclude-secrets
 _BENCHMARKS = PROJECT / "benchmarks"
 _PYTEST = (sys.executable, "-m", "pytest", "--durations=10")
 _WITHOUT_STACK = ("-m", "not docker and not end_to_end")
+# These folders take about as long as all others, and share little with them.
+_BESIDE = ("tests/local", "tests/aws_roles", "tests/dags", "tests/orchestration")
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,9 @@ def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     else:
         # Most of their time tests wait, for minutes, brokers, answers: each part fills the gaps of the others.
         asides = [] if fast else [_Aside.start("the end-to-end tests", ["-m", "end_to_end"], environment)]
-        asides.append(_Aside.start("the tests of local/", [*_WITHOUT_STACK, "tests/local"], environment))
+        asides.append(_Aside.start(f"the tests of {', '.join(_BESIDE)}", [*_WITHOUT_STACK, *_BESIDE], environment))
         failed = _run_steps(environment)
-        rest = [*_WITHOUT_STACK, "tests", "--ignore=tests/local"]
+        rest = [*_WITHOUT_STACK, "tests", *(f"--ignore={folder}" for folder in _BESIDE)]
         tests = subprocess.call([*_PYTEST, *rest], cwd=PROJECT, env=environment)
         for aside in reversed(asides):
             tests = aside.end() or tests

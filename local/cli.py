@@ -271,7 +271,7 @@ _COMMANDS = (
         examples=(
             ("test fast", ""),
             ("test fast -- -k slices", "what follows -- goes to pytest"),
-            ("test -- -p randomly -p 'no:xdist' --randomly-seed=7", "in the order of an earlier run"),
+            ("test fast -- --randomly-seed=7", "in the order of an earlier run, which printed its seed"),
             ("test mutants", "all of them, about a quarter of an hour"),
             ("test mutants keys", "one module"),
             ("test", ""),

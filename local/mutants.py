@@ -27,8 +27,8 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "slices": (),
     "keys": (),
     "manifest": (),
-    "records": ("test_corpus.py",),
-    "shapes": ("test_corpus.py",),
+    "records": (),
+    "shapes": (),
     "objects": ("test_object_content.py",),
     "reconcile": ("test_reconcile_findings.py",),
 }

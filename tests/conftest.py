@@ -30,6 +30,15 @@ settings.load_profile("ticklake")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def short_pauses() -> Iterator[None]:
+    """The stand-in answers within milliseconds: hundreds of tests need not wait for it as for AWS."""
+    with pytest.MonkeyPatch.context() as patch:
+        for client in ("athena", "glue"):
+            patch.setattr(f"ticklake.clients.{client}._FIRST_PAUSE", 0.02)
+        yield
+
+
 @pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``127.0.0.1:port`` of one real Kafka broker, shared by all tests: use topics of your own."""

@@ -211,10 +211,10 @@ def test_the_documented_matrix_is_what_was_run(outcomes):
     wanted = re.sub(r"<!-- iam-matrix.*/iam-matrix -->", lambda _: table, document, flags=re.DOTALL)
     if os.environ.get("UPDATE_DOCS"):
         DOCUMENT.write_text(wanted)
-    assert document == wanted, "docs/security.md: write the IAM matrix anew with UPDATE_DOCS=1 pytest tests/aws_roles"
+    assert document == wanted, "docs/security.md: write the IAM matrix again with UPDATE_DOCS=1 pytest tests/aws_roles"
 
 
-def test_the_crawler_fails_in_words_when_its_role_may_not_read(cloud):
+def test_the_crawler_fails_in_words_when_its_role_may_not_read(cloud, outcomes):
     """The crawl works under the crawler's role, not under that of who starts it."""
     iam, glue, own = cloud.root("iam"), cloud.root("glue"), cloud.name
     role = cloud.outputs["CrawlerRoleArn"].rpartition("/")[2]

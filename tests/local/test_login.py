@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -53,30 +54,47 @@ def log_in(stack: Stack, password: str, user: str = USER) -> httpx.Response:
     return httpx.post(f"{stack.home.airflow_url}/auth/token", json=credentials, trust_env=False)
 
 
+KINDS = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "")  # of what a page sends unasked
+
+
+@dataclass(frozen=True)
+class Unlocked:
+    """What Airflow without a login answers: a token to whoever asks, and another page's requests, by kind of content."""
+
+    token: str
+    posted: dict[str, int]
+    agreed: httpx.Headers
+
+
 @pytest.fixture(scope="module")
-def token_of_before(stack: Stack) -> str:
-    """What Airflow without a login gives to whoever asks."""
+def before(stack: Stack) -> Unlocked:
+    """Asked before the login is turned on, whichever test comes first."""
     serve(stack)
     assert get(stack, "/api/v2/dags").status_code == 200
-    return str(get(stack, "/auth/token").json()["access_token"])
+    url, evil = f"{stack.home.airflow_url}/api/v2/dags/broker_health/dagRuns", {"Origin": "http://evil.example"}
+    posted = {
+        kind: httpx.post(
+            url,
+            content='{"logical_date": null}',
+            headers={**evil, **({"Content-Type": kind} if kind else {})},
+            trust_env=False,
+        ).status_code
+        for kind in KINDS
+    }
+    asked = {**evil, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    agreed = httpx.options(url, headers=asked, trust_env=False).headers
+    return Unlocked(str(get(stack, "/auth/token").json()["access_token"]), posted, agreed)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_a_web_page_of_somebody_else_cannot_act_even_without_a_login(
-    stack: Stack, token_of_before: str, kind: str
-) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_web_page_of_somebody_else_cannot_act_even_without_a_login(before: Unlocked, kind: str) -> None:
     """What a browser sends from another page without asking first is no JSON; and asked first, Airflow does not agree."""
-    url = f"{stack.home.airflow_url}/api/v2/dags/broker_health/dagRuns"
-    headers = {"Origin": "http://evil.example", **({"Content-Type": kind} if kind else {})}
-    answer = httpx.post(url, content='{"logical_date": null}', headers=headers, trust_env=False)
-    assert answer.status_code in (415, 422)
-    asked = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
-    agreed = httpx.options(url, headers={**asked, "Access-Control-Request-Headers": "content-type"}, trust_env=False)
-    assert "access-control-allow-origin" not in agreed.headers
+    assert before.posted[kind] in (415, 422)
+    assert "access-control-allow-origin" not in before.agreed
 
 
 @pytest.fixture(scope="module")
-def locked(stack: Stack, token_of_before: str) -> Stack:
+def locked(stack: Stack, before: Unlocked) -> Stack:
     """The same stack after `up --login`."""
     airflow.require_login(stack, wanted=True)
     assert not stack.alive(API_SERVER), "it would go on without the login"
@@ -90,8 +108,8 @@ def test_nobody_gets_in_without_the_password(locked: Stack, path: str) -> None:
     assert get(locked, path, "wrong").status_code in (401, 403)
 
 
-def test_whoever_got_in_before_is_out_now(locked: Stack, token_of_before: str) -> None:
-    assert get(locked, "/api/v2/dags", token_of_before).status_code in (401, 403)
+def test_whoever_got_in_before_is_out_now(locked: Stack, before: Unlocked) -> None:
+    assert get(locked, "/api/v2/dags", before.token).status_code in (401, 403)
     assert get(locked, "/auth/token").status_code == 403
 
 
@@ -120,10 +138,10 @@ def test_only_the_owner_reads_the_file_and_the_password_is_in_no_log(locked: Sta
 
 
 def test_a_second_up_keeps_login_and_password_and_stops_nothing(locked: Stack) -> None:
-    before = airflow.login_of(locked).file.read_text()
+    kept = airflow.login_of(locked).file.read_text()
     for again in (None, True):
         airflow.require_login(locked, wanted=again)
-        assert airflow.login_of(locked).file.read_text() == before
+        assert airflow.login_of(locked).file.read_text() == kept
         assert locked.alive(API_SERVER)
 
 
