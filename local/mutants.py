@@ -41,7 +41,7 @@ _TIMEOUTS = (24, -24, 36, 152, 255)
 _SETTINGS = """\
 [tool.pytest.ini_options]
 pythonpath = ["."]
-addopts = "--import-mode=importlib -p no:randomly -p no:cacheprovider -p no:timeout -p no:xdist"
+addopts = "--import-mode=importlib -p no:randomly -p no:cacheprovider -p no:timeout"
 filterwarnings = ["error"]
 markers = ["end_to_end", "docker"]
 [tool.mutmut]
