@@ -156,6 +156,14 @@ def test_a_known_shape_does_not_open_the_door_for_a_key_twice() -> None:
             splicer.row(payload, 0, 0, 0)
 
 
+@pytest.mark.parametrize("blank", [b" ", b"\n", b"\t", b"\r"])
+def test_a_blank_between_a_key_and_its_colon_hides_no_key_that_stands_twice(blank: bytes) -> None:
+    splicer = Splicer()
+    splicer.row(b'{"a":1}', 0, 0, 0)
+    with pytest.raises(UnfitError, match="key twice"):
+        splicer.row(b'{"a":1,"a"%b:2}' % blank, 0, 0, 0)
+
+
 def test_an_empty_object_is_a_row_of_the_three_columns() -> None:
     assert Splicer().row(b"{ }", 1, 2, 3) == b'{ "kafka_partition":1,"kafka_offset":2,"kafka_timestamp":3}\n'
 
