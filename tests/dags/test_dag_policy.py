@@ -85,7 +85,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def parsed(home: dict[str, str]) -> dict[str, dict[str, Any]]:
     """What each DAG file holds, by file name."""
     command = [sys.executable, "-c", PARSE, *map(str, FILES)]
-    done = subprocess.run(command, env=home, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(command, env=home, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     return {Path(file).stem: only(dags) for file, dags in found.items()}

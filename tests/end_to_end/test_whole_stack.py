@@ -49,7 +49,7 @@ def run(stack: Stack) -> Iterator[Run]:
         "TICKLAKE_PORT_BASE": str(stack.home.port_base),
     }
 
-    def ticklake(*words: str, seconds: float = 300, **more: str) -> subprocess.CompletedProcess[str]:
+    def ticklake(*words: str, seconds: float = 900, **more: str) -> subprocess.CompletedProcess[str]:
         command = [str(PROJECT / "ticklake"), *words]
         return subprocess.run(command, env=env | more, capture_output=True, text=True, timeout=seconds, check=False)
 
@@ -63,7 +63,7 @@ def run(stack: Stack) -> Iterator[Run]:
 @pytest.fixture(scope="module")
 def output(run: Run) -> str:
     """What the stack said while it came up and its first minutes were proven."""
-    up = run("up", "--secure", seconds=900)
+    up = run("up", "--secure", seconds=1800)
     assert up.returncode == 0, up.stdout + up.stderr
     return up.stdout
 
@@ -242,7 +242,7 @@ def test_a_backfill_of_past_minutes_seals_them(run: Run, output: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     before = status(run)["sealed"]["minutes"]
-    wait_for(lambda: status(run)["sealed"]["minutes"] >= before + 2, "two minutes more", pause=1)
+    wait_for(lambda: status(run)["sealed"]["minutes"] >= before + 2, "two minutes more", guard=900, pause=1)
 
 
 def test_minutes_and_hours_run_again_by_clearing_by_backfill_and_by_rest_with_a_key(run: Run, output: str) -> None:
@@ -300,7 +300,7 @@ def test_minutes_and_hours_run_again_by_clearing_by_backfill_and_by_rest_with_a_
     assert kept["stays"] == []
 
 
-def wait_until(wanted: dict[str, Any], look: Callable[[], dict[str, Any]], seconds: float = 240) -> None:
+def wait_until(wanted: dict[str, Any], look: Callable[[], dict[str, Any]], seconds: float = 900) -> None:
     """Look until it is as wanted; a run that failed, or the end of the patience, shows what differs."""
     found: dict[str, Any] = {}
 
@@ -316,14 +316,14 @@ def wait_until(wanted: dict[str, Any], look: Callable[[], dict[str, Any]], secon
 def test_after_the_crash_it_goes_on_counting(run: Run, crash: dict[str, Any]) -> None:
     """Each record is still counted once: those from before it, and new ones."""
     before = crash["counted"]["records"]
-    wait_for(lambda: status(run)["counted"]["records"] > before, "a larger count", pause=1)
+    wait_for(lambda: status(run)["counted"]["records"] > before, "a larger count", guard=900, pause=1)
     now = status(run)["counted"]
     assert now["records"] == now["distinct"]
 
 
 def test_verify_finds_kafka_s3_and_athena_agreed_after_all_of_this(run: Run, crash: dict[str, Any]) -> None:
     # In the first moments of an hour Athena does not know it yet.
-    wait_for(lambda: run("verify").returncode == 0, lambda: run("verify").stdout, pause=1)
+    wait_for(lambda: run("verify").returncode == 0, lambda: run("verify").stdout, guard=900, pause=1)
     verdict = json.loads(run("verify", "--json").stdout)
     assert verdict["rows"] == verdict["athena"]["count"] == verdict["athena"]["distinct"] > 0
     assert [verdict[name] for name in ("missing", "twice", "altered", "unknown", "misplaced", "lost")] == [0] * 6

@@ -21,7 +21,7 @@ NO_INDEX = "http://127.0.0.1:9"  # nothing listens there: what a machine without
 def ticklake(home: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [str(PROJECT / "ticklake"), *words]
     environment = {**os.environ, "TICKLAKE_HOME": str(home), "TICKLAKE_TOOLS": str(home / "tools"), **env}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def the_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -136,7 +136,7 @@ def test_ctrl_c_during_the_installation_is_one_line_and_ends_the_installer(tmp_p
     ) as up:
         wait_for(lambda: pids.exists() and len(pids.read_text().split()) >= 2, "two installers")
         os.killpg(up.pid, signal.SIGINT)
-        said = up.communicate(timeout=150)[1]
+        said = up.communicate(timeout=600)[1]
     assert (up.returncode, said) == (130, "ticklake: stopped by Ctrl-C. The same command goes on from here.\n")
     assert not [pid for pid in pids.read_text().split() if Path(f"/proc/{pid}").exists()]
 
@@ -167,4 +167,4 @@ def test_a_second_launcher_waits_for_the_first(tmp_path: Path, capfd: pytest.Cap
         assert "another ./ticklake is installing; waiting for it" in second.stdout.readline()
         assert second.poll() is None
     with second:
-        assert second.communicate(timeout=60)[0] == "second\n"
+        assert second.communicate(timeout=600)[0] == "second\n"

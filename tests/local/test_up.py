@@ -113,7 +113,7 @@ def test_ctrl_c_says_what_runs_and_ends_what_only_prepared(stack: Stack) -> None
         assert process.stdout is not None
         helper = int(process.stdout.readline())
         process.send_signal(signal.SIGINT)  # only to the launcher, as `kill -INT` does: the harder case
-        said = process.communicate(timeout=150)[1]
+        said = process.communicate(timeout=600)[1]
     assert process.returncode == 130
     assert said == (
         "ticklake: stopped by Ctrl-C. Running: kafka-1. Go on with ./ticklake up, "
