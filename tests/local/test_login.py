@@ -46,12 +46,12 @@ def serve(stack: Stack) -> None:
 
 def get(stack: Stack, path: str, token: str = "") -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.get(f"{stack.home.airflow_url}{path}", headers=headers, trust_env=False)
+    return httpx.get(f"{stack.home.airflow_url}{path}", headers=headers, trust_env=False, timeout=60)
 
 
 def log_in(stack: Stack, password: str, user: str = USER) -> httpx.Response:
     credentials = {"username": user, "password": password}
-    return httpx.post(f"{stack.home.airflow_url}/auth/token", json=credentials, trust_env=False)
+    return httpx.post(f"{stack.home.airflow_url}/auth/token", json=credentials, trust_env=False, timeout=60)
 
 
 KINDS = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "")  # of what a page sends unasked
@@ -78,11 +78,12 @@ def before(stack: Stack) -> Unlocked:
             content='{"logical_date": null}',
             headers={**evil, **({"Content-Type": kind} if kind else {})},
             trust_env=False,
+            timeout=60,
         ).status_code
         for kind in KINDS
     }
     asked = {**evil, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
-    agreed = httpx.options(url, headers=asked, trust_env=False).headers
+    agreed = httpx.options(url, headers=asked, trust_env=False, timeout=60).headers
     return Unlocked(str(get(stack, "/auth/token").json()["access_token"]), posted, agreed)
 
 
