@@ -126,7 +126,7 @@ def test_python_without_venv_is_one_line_with_the_remedy(tmp_path: Path) -> None
 
 
 def test_ctrl_c_during_the_installation_is_one_line_and_ends_the_installer(tmp_path: Path) -> None:
-    bootstrap_with(tmp_path, 'echo $$ >> "$0.pids"; sleep 600')
+    bootstrap_with(tmp_path, 'echo $$ >> "$0.pids"; exec sleep 600')
     command = [str(PROJECT / "ticklake"), "up"]
     env = {**os.environ, "TICKLAKE_HOME": str(tmp_path), "TICKLAKE_TOOLS": str(tmp_path / "tools")}
     # A session of its own, as a terminal gives it: Ctrl-C goes to the whole foreground group.
