@@ -163,7 +163,7 @@ def test_what_is_given_up_leaves_no_file_open_and_may_be_nothing_at_all() -> Non
 def test_little_is_packed_in_memory_and_much_in_a_file_from_a_mebibyte_on() -> None:
     packer = Packer(Slice(0, 0, 9), 1 << 30)
     packer.add(os.urandom(1 << 19).hex().encode() + b"\n", [0])  # packed, half of it
-    assert not packer._body._rolled  # type: ignore[attr-defined]
+    assert not packer._body._rolled
     packer.add(os.urandom(2 << 20).hex().encode() + b"\n", [1])
-    assert packer._body._rolled  # type: ignore[attr-defined]
+    assert packer._body._rolled
     packer.close()

@@ -156,6 +156,20 @@ def test_a_known_shape_does_not_open_the_door_for_a_key_twice() -> None:
             splicer.row(payload, 0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (b'{"a":1,\n"b":2}', b'{"a":1, "b":2'),
+        (b'{"a":1,\r"b":2}', b'{"a":1, "b":2'),
+        (b'\r\n\t {"a":1,\r\n"b":2}\n', b'{"a":1,  "b":2'),
+        (b'{"a":1,\t"b":2}', b'{"a":1,\t"b":2'),
+    ],
+)
+def test_a_line_break_between_two_tokens_becomes_a_blank_and_nothing_else_changes(given: bytes, text: bytes) -> None:
+    row = Splicer().row(given, 1, 2, 3)
+    assert row == text + b',"kafka_partition":1,"kafka_offset":2,"kafka_timestamp":3}\n'
+
+
 @pytest.mark.parametrize("blank", [b" ", b"\n", b"\t", b"\r"])
 def test_a_blank_between_a_key_and_its_colon_hides_no_key_that_stands_twice(blank: bytes) -> None:
     splicer = Splicer()
