@@ -63,6 +63,16 @@ settings.register_profile(
 settings.load_profile("mutants")
 """
 
+# `mutmut show` for many at once: it starts slowly.
+_SHOW = """\
+import sys
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+
+for name in sys.argv[1:]:
+    print("@" + name.rpartition(".")[2])
+    print(get_diff_for_mutant(name))
+"""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -165,11 +175,13 @@ def _last_line(log: Path) -> str:
 
 def _show_alive(folder: Path, score: Score) -> None:
     """What no test noticed, as differences of the source."""
-    mutmut = Path(sys.executable).with_name("mutmut")
-    for name in score.alive:
-        shown = subprocess.run([mutmut, "show", name], cwd=folder, capture_output=True, text=True, check=False).stdout
-        changed = [line for line in shown.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-        print("\n".join([f"  {name.rpartition('.')[2]}", *(f"    {line}" for line in changed)]), flush=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", _SHOW, *score.alive], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    for line in shown.splitlines():
+        if line[:1] in "@+-" and line[:3] not in ("+++", "---", "@@ "):
+            print(f"  {line[1:]}" if line[0] == "@" else f"    {line}")
+    sys.stdout.flush()
 
 
 def _table(scores: Sequence[Score]) -> str:
