@@ -344,6 +344,10 @@ def test_a_field_s_name_within_a_column_is_one_that_hive_reads(name: str, said: 
         assert str(unfit.value) == said
 
 
+def test_keys_that_only_upper_case_makes_the_same_are_two_since_athena_lowers_them() -> None:
+    assert Splicer().row('{"ß":1,"SS":2}'.encode(), 0, 0, 0)
+
+
 def test_a_key_twice_is_said_with_the_second_of_them() -> None:
     with pytest.raises(UnfitError) as unfit:
         Splicer().row(b'{"ab":1,"Ab":2}', 0, 0, 0)
