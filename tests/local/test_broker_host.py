@@ -79,10 +79,9 @@ def script(folder: Path, ports: list[int]) -> str:
         "9093": str(ports[1]),
         "9096": str(ports[2]),
     }
-    for name, place in moved.items():
-        assert name in source
-        source = source.replace(name, place)
-    return source
+    assert [name for name in moved if name not in source] == []
+    # All at once: a new place may hold what looks like an old one, such as port 19093.
+    return re.sub("|".join(map(re.escape, moved)), lambda old: moved[old[0]], source)
 
 
 def programs(folder: Path) -> Path:
