@@ -203,3 +203,19 @@ def test_nothing_is_proven_before_anything_was_learned() -> None:
     splicer = Splicer()
     splicer.row(EXAMPLE, 0, 0, 0)
     assert splicer.rows(batch([EXAMPLE])) is None
+
+
+def test_two_known_shapes_are_told_apart_by_their_quotes() -> None:
+    splicer = taught()
+    splicer.row(b'{"only":1}', 0, 0, 0)
+    splicer.learn()
+    taken = batch([EXAMPLE, b'{"only":2}', EXAMPLE])
+    assert splicer.rows(taken) == one_by_one(taken)
+
+
+def test_two_records_that_differ_only_within_a_column_are_of_two_shapes() -> None:
+    splicer = taught(b'{"a":{"b":1}}')
+    splicer.row(b'{"a":{"c":1}}', 0, 0, 0)
+    splicer.learn()
+    taken = batch([b'{"a":{"c":7}}'])
+    assert splicer.rows(taken) == one_by_one(taken)
