@@ -177,7 +177,7 @@ def _commands() -> dict[str, list[str]]:
     return commands
 
 
-def wait(stack: Stack, parts: Iterable[Part], seconds: float = 180) -> None:
+def wait(stack: Stack, parts: Iterable[Part], seconds: float = 300) -> None:
     """Return when all four report to be healthy; raises PartError naming the one that is not."""
     parts = list(parts)
     deadline = time.monotonic() + seconds

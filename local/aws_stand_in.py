@@ -35,7 +35,7 @@ def start(stack: Stack) -> Part:
     return stack.parts.start(AWS, command, env, PROJECT)
 
 
-def wait(stack: Stack, part: Part, seconds: float = 60) -> None:
+def wait(stack: Stack, part: Part, seconds: float = 300) -> None:
     """Return when it answers; raises PartError with the log's end."""
     deadline = time.monotonic() + seconds
     while not answers(stack):

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from local import environments
@@ -23,14 +24,63 @@ _HARMLESS = r"^(test|wrong|AKIAUNKNOWNUNKNOWN00|GetSecretValue|.*\s.*)$"
 # Nobody is asked whether a key is good (-n); checksums are everywhere.
 _SECRETS = ("-n", "--disable-plugin", "HexHighEntropyString", "--exclude-secrets", _HARMLESS)
 _BENCHMARKS = PROJECT / "benchmarks"
-_PYTEST = (sys.executable, "-m", "pytest")
+_PYTEST = (sys.executable, "-m", "pytest", "--durations=10")
+_WITHOUT_STACK = ("-m", "not docker and not end_to_end")
+# These folders take about as long as all others, and share little with them.
+_BESIDE = ("tests/local", "tests/aws_roles", "tests/dags", "tests/orchestration")
+
+
+@dataclass(frozen=True)
+class _Aside:
+    """Tests that run beside others, with their output in a file, so that the lines of two runs do not mix."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @classmethod
+    def start(cls, name: str, arguments: Sequence[str], environment: dict[str, str]) -> _Aside:
+        """Start pytest with these arguments."""
+        descriptor, file = tempfile.mkstemp(prefix="ticklake-tests-", suffix=".log")
+        say(f"{name} run beside the others; their output meanwhile: {file}")
+        with os.fdopen(descriptor, "wb") as output:
+            process = subprocess.Popen(
+                [*_PYTEST, *arguments], cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        return cls(name, process, Path(file))
+
+    def end(self) -> int:
+        """Wait for them and print what they said; returns their exit code."""
+        say(f"waiting for {self.name}")
+        code = self.process.wait()
+        print(self.output.read_text(errors="replace"), flush=True)
+        self.output.unlink()
+        return code
 
 
 def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     """Run all checks, pytest last; returns 0 when all pass. One that fails does not keep the others from being run."""
     environment = _environment(home)
-    # The end-to-end tests spend most of their time waiting for minutes: the others run meanwhile.
-    aside = None if fast or pytest_arguments else _start_end_to_end(environment)
+    marks = _WITHOUT_STACK if fast else ()
+    if pytest_arguments:
+        failed = _run_steps(environment)
+        tests = subprocess.call([*_PYTEST, *marks, *pytest_arguments], cwd=PROJECT, env=environment)
+    else:
+        # Most of their time tests wait, for minutes, brokers, answers: each part fills the gaps of the others.
+        asides = [] if fast else [_Aside.start("the end-to-end tests", ["-m", "end_to_end"], environment)]
+        asides.append(_Aside.start(f"the tests of {', '.join(_BESIDE)}", [*_WITHOUT_STACK, *_BESIDE], environment))
+        failed = _run_steps(environment)
+        rest = [*_WITHOUT_STACK, "tests", *(f"--ignore={folder}" for folder in _BESIDE)]
+        tests = subprocess.call([*_PYTEST, *rest], cwd=PROJECT, env=environment)
+        for aside in reversed(asides):
+            tests = aside.end() or tests
+    if failed:
+        say(f"failed before pytest: {', '.join(failed)}")
+    return 1 if failed else tests
+
+
+def _run_steps(environment: dict[str, str]) -> list[str]:
+    """Run the checks before pytest; returns the names of those that failed."""
     failed = []
     for name, command in _steps():
         began = time.monotonic()
@@ -38,34 +88,8 @@ def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
         say(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({time.monotonic() - began:.1f} s)")
         if code:
             failed.append(name)
-    marks = ["-m", "not docker and not end_to_end"] if fast or aside else []
     sys.stdout.flush()
-    tests = subprocess.call([*_PYTEST, *marks, *pytest_arguments], cwd=PROJECT, env=environment)
-    if aside:
-        tests = _end_of(*aside) or tests
-    if failed:
-        say(f"failed before pytest: {', '.join(failed)}")
-    return 1 if failed else tests
-
-
-def _start_end_to_end(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
-    """Start them with their output in a file, so that the lines of two runs do not mix."""
-    descriptor, name = tempfile.mkstemp(prefix="ticklake-end-to-end-", suffix=".log")
-    say(f"the end-to-end tests run beside the others; their output meanwhile: {name}")
-    with os.fdopen(descriptor, "wb") as output:
-        command = [*_PYTEST, "-m", "end_to_end"]
-        return subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT), Path(
-            name
-        )
-
-
-def _end_of(running: subprocess.Popen[bytes], output: Path) -> int:
-    """Wait for the end-to-end tests and print what they said; returns their exit code."""
-    say("waiting for the end-to-end tests")
-    code = running.wait()
-    print(output.read_text(errors="replace"), flush=True)
-    output.unlink()
-    return code
+    return failed
 
 
 def run_compose_checks(home: Home, pytest_arguments: Sequence[str]) -> int:

@@ -90,6 +90,7 @@ def _compose(home: Home, options: Namespace) -> int:
 def _test(home: Home, options: Namespace) -> int:
     from local.audit import run_audit
     from local.checks import run_checks, run_compose_checks, run_mwaa_checks
+    from local.mutants import run_mutants
 
     if options.part == "audit":
         return run_audit()
@@ -97,6 +98,8 @@ def _test(home: Home, options: Namespace) -> int:
         return run_compose_checks(home, options.pytest)
     if options.part == "mwaa":
         return run_mwaa_checks(home, options.pytest)
+    if options.part == "mutants":
+        return run_mutants(home, options.pytest)
     return run_checks(home, fast=options.part == "fast", pytest_arguments=options.pytest)
 
 
@@ -253,13 +256,26 @@ _COMMANDS = (
             _option(
                 "part",
                 nargs="?",
-                choices=["fast", "compose", "audit", "mwaa"],
+                choices=["fast", "compose", "audit", "mwaa", "mutants"],
                 help="fast: without the end-to-end part; compose: docker-compose.airflow.yml for real, with TICKLAKE_DOCKER=1;"
-                " audit: the locked packages against known vulnerabilities",
+                " audit: the locked packages against known vulnerabilities; mwaa: the bundle with the versions of Amazon MWAA;"
+                " mutants: small faults in the modules that decide content, each of which a test must notice",
             ),
-            _option("pytest", nargs="*", metavar="ARGUMENT", help="more arguments for pytest, behind --"),
+            _option(
+                "pytest",
+                nargs="*",
+                metavar="ARGUMENT",
+                help="more arguments for pytest, behind --; of mutants: the modules, e.g. keys",
+            ),
         ),
-        examples=(("test fast", ""), ("test fast -- -k slices", "what follows -- goes to pytest"), ("test", "")),
+        examples=(
+            ("test fast", ""),
+            ("test fast -- -k slices", "what follows -- goes to pytest"),
+            ("test fast -- --randomly-seed=7", "in the order of an earlier run, which printed its seed"),
+            ("test mutants", "all of them, about a quarter of an hour"),
+            ("test mutants keys", "one module"),
+            ("test", ""),
+        ),
         exit_codes="0 all passed, 1 a check before pytest failed, else pytest's",
         environment="dev",
         installs=True,

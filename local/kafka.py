@@ -71,10 +71,10 @@ class Cluster:
             list(pool.map(lambda broker: self._format(broker, cluster_id), self.brokers))
         return [self._start(parts, broker) for broker in self.brokers]
 
-    def wait(self, parts: Sequence[Part], seconds: float = 90) -> None:
+    def wait(self, parts: Sequence[Part], seconds: float = 300) -> None:
         """Return when every broker answers and is known to the others; raises PartError with the log's end."""
         deadline = time.monotonic() + seconds
-        while len(seen := seen_brokers(self.client())) < len(self.brokers):
+        while len(seen := seen_brokers(self.client(), timeout=5)) < len(self.brokers):
             for part in parts:
                 if not part.alive():
                     raise part.dead()

@@ -199,7 +199,7 @@ class Security:
         }
 
 
-def grant(client: Mapping[str, Any], stream: Stream, seconds: float = 20) -> None:
+def grant(client: Mapping[str, Any], stream: Stream, seconds: float = 60) -> None:
     """Give each actor its rights; those that are there already are no error. Raises KafkaException."""
     from confluent_kafka.admin import (
         AclBinding,

@@ -2,10 +2,8 @@
 
 import os
 import signal
-import socket
 import ssl
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,9 +11,10 @@ from pathlib import Path
 
 from local import environments
 from local.home import Home
+from tests.support.ports import free_ports
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
-_SECONDS = 60.0
 
 
 def aws_python() -> str:
@@ -29,9 +28,7 @@ class StandIn:
     def __init__(self, data: Path, certificate: Path | None = None, **environment: str) -> None:
         """Args: certificate: folder with `certificate.pem` and `key.pem`, for HTTPS."""
         self._data, self._certificate, self._environment = data, certificate, environment
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        (self._port,) = free_ports(1)
         self.endpoint = f"http{'s' * bool(certificate)}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
@@ -52,16 +49,24 @@ class StandIn:
                 command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=os.environ | self._environment
             )
         trust = ssl.create_default_context(cafile=self._certificate / "certificate.pem") if self._certificate else None
-        deadline = time.monotonic() + _SECONDS
-        while self._process.poll() is None and time.monotonic() < deadline:
+
+        def answers() -> bool:
+            assert self._process.poll() is None, self._end_of_log()
             with (
                 suppress(OSError),
-                urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1, context=trust),
+                urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=60, context=trust),
             ):
-                return
-            time.sleep(0.05)
-        self.stop()
-        raise RuntimeError(f"The AWS stand-in did not start:\n{(self._data / 'log').read_text()[-3000:]}")
+                return True
+            return False
+
+        try:
+            wait_for(answers, self._end_of_log)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _end_of_log(self) -> str:
+        return f"The AWS stand-in did not start:\n{(self._data / 'log').read_text()[-3000:]}"
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -72,7 +77,7 @@ class StandIn:
     def _end(self, how: signal.Signals) -> None:
         self._process.send_signal(how)
         try:
-            self._process.wait(30)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

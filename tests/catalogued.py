@@ -1,6 +1,5 @@
 """A lake with a catalog of its own: bucket, Glue database, crawler over ``raw/``."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -8,6 +7,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 
+from tests.support.waiting import wait_for
 from ticklake.clients.athena import Athena
 from ticklake.clients.s3 import Lake
 
@@ -29,8 +29,9 @@ class Catalogued:
         self.wait_for_crawl()
 
     def wait_for_crawl(self) -> None:
-        while self.glue.get_crawler(Name=self.name)["Crawler"]["State"] != "READY":
-            time.sleep(0.02)
+        wait_for(
+            lambda: self.glue.get_crawler(Name=self.name)["Crawler"]["State"] == "READY", f"the crawl of {self.name}"
+        )
 
 
 def new_lake(endpoint: str) -> Catalogued:

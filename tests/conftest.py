@@ -1,7 +1,9 @@
 """Real parts for the whole session: they start when the first test asks for them."""
 
 import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -10,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from tests.aws_stand_in import running_aws
 from tests.kafka_broker import running_kafka
 from tests.secured_kafka import SecuredKafka, running_secured_kafka
+from tests.support.kafka import create_topics
 
 # Time is not what these tests are about: on a busy machine the first look at Unicode's tables alone takes seconds, and
 # Hypothesis would fail whichever test comes first. In CI the examples are the same in every run.
@@ -21,6 +24,19 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("ticklake")
+
+
+# A suite that was started in the background ignores Ctrl-C, and so would every program that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_pauses() -> Iterator[None]:
+    """The stand-in answers within milliseconds: hundreds of tests need not wait for it as for AWS."""
+    with pytest.MonkeyPatch.context() as patch:
+        for client in ("athena", "glue"):
+            patch.setattr(f"ticklake.clients.{client}._FIRST_PAUSE", 0.02)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -42,12 +58,18 @@ def secured_topic(secured_kafka: SecuredKafka) -> str:
     """The topic that the actors of the secured broker have their rights on; made by who may."""
     name = secured_kafka.stream.topic.name
     admin = AdminClient(secured_kafka.client("health"))
-    admin.create_topics([NewTopic(name, 2, 1, config={"message.timestamp.type": "LogAppendTime"})])[name].result(20)
+    create_topics(admin, NewTopic(name, 2, 1, config={"message.timestamp.type": "LogAppendTime"}))
     return name
 
 
 @pytest.fixture(scope="session")
-def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def aws_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the embedded AWS's state."""
+    return tmp_path_factory.mktemp("aws")
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint(aws_folder: Path) -> Iterator[str]:
     """URL of the embedded AWS, shared by all tests: use buckets, databases and crawlers of your own."""
-    with running_aws(tmp_path_factory.mktemp("aws")) as endpoint:
+    with running_aws(aws_folder) as endpoint:
         yield endpoint

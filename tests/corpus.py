@@ -465,9 +465,9 @@ def _generated() -> Iterator[Case]:
         text = json.dumps({**_object(chance, 2), "deep": [{"bad": [{"mark-up": 1}]}]}, indent=chance.choice((None, 2)))
         yield Case(f"generated with a name that is none {number}", text.encode(), NAME)
     for number in range(60):
-        text = json.dumps({**_object(chance, 2), "mark": "HERE"}, ensure_ascii=False).encode()
+        raw = json.dumps({**_object(chance, 2), "mark": "HERE"}, ensure_ascii=False).encode()
         bad = chance.choice((b"\xff", b"\x80", b"\xc3", b"\xed\xa0\x80", b"\\ud800", b"\\q", b"\n", b'"', b"\\"))
-        yield Case(f"generated with a bad byte {number}", text.replace(b"HERE", b"HE" + bad + b"RE"), NOT_JSON)
+        yield Case(f"generated with a bad byte {number}", raw.replace(b"HERE", b"HE" + bad + b"RE"), NOT_JSON)
 
 
 _GROUPS = (

@@ -22,6 +22,7 @@ KINDS = ("500", "503 SlowDown", "reset", "stall", "truncated answer", "answer lo
 # Refusals that last: the client does not try them again, the task does.
 REFUSALS = ("403 ExpiredToken", "403 AccessDenied", "400 AuthorizationHeaderMalformed")
 ANY = "any"
+_STALL_SECONDS = 300.0  # of silence, if the client bears it that long
 OPERATIONS = ("object put", "manifest put", "origin put", "head", "list", "get", "delete")
 _ZONES = {"raw": "object put", "rejected": "object put", "manifests": "manifest put", "origins": "origin put"}
 
@@ -42,11 +43,10 @@ class FaultyS3(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, upstream: str, stall_seconds: float = 30) -> None:
-        """Args: upstream: URL of the real S3; stall_seconds: how long a stalled request is silent."""
+    def __init__(self, upstream: str) -> None:
+        """Args: upstream: URL of the real S3."""
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = urlsplit(upstream)
-        self.stall_seconds = stall_seconds
         self.endpoint = f"http://127.0.0.1:{self.server_address[1]}"
         self._lock = threading.Lock()
         self.arm(None)
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         number = self.server.tell("before")
         kind = self.server.strikes(_operation(self.command, self.path))
         if kind == "stall":
-            time.sleep(self.server.stall_seconds)
+            self._until_the_client_hangs_up()
         if kind in ("stall", "reset"):
             self._reset()
         elif kind is not None and kind[:3].isdigit():
@@ -119,6 +119,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reset()
             else:
                 self._answer(status, headers, answer, cut=kind == "truncated answer")
+
+    def _until_the_client_hangs_up(self) -> None:
+        self.connection.settimeout(_STALL_SECONDS)
+        with suppress(OSError):
+            self.connection.recv(1)
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _pass  # noqa: N815 - the names that http.server calls
 
@@ -157,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", length if self.command == "HEAD" else str(len(body)))
         if cut and not body:
             # Nothing to cut but the head of the answer.
-            half = b"".join(self._headers_buffer)[:-10]  # type: ignore[attr-defined]
+            half = b"".join(self._headers_buffer)[:-10]  # type: ignore[has-type]
             self._headers_buffer = [half]
             self.flush_headers()
             self._reset()
@@ -198,9 +203,9 @@ def _operation(method: str, path: str) -> str:
 
 
 @contextmanager
-def faulty_s3(upstream: str, stall_seconds: float = 30) -> Iterator[FaultyS3]:
+def faulty_s3(upstream: str) -> Iterator[FaultyS3]:
     """A running proxy."""
-    proxy = FaultyS3(upstream, stall_seconds)
+    proxy = FaultyS3(upstream)
     thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -1,14 +1,16 @@
 """A real Kafka of the test's own: started in a folder, on free ports of loopback, gone afterwards."""
 
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from local.home import Home
 from local.jars import class_path
 from local.kafka import Broker, Cluster
 from local.processes import Parts, stop
+from tests.support.ports import free_ports
+
+__all__ = ["free_ports", "running", "running_kafka"]
 
 
 @contextmanager
@@ -30,12 +32,3 @@ def running(cluster: Cluster, folder: Path) -> Iterator[None]:
         yield
     finally:
         stop(parts.all(), grace=5)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]

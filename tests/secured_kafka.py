@@ -7,12 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka.admin import AdminClient
+
 from local.home import PROJECT, Home
 from local.jars import class_path
 from local.kafka import Broker, Cluster
-from local.kafka_security import Authority, Security, grant
+from local.kafka_security import Authority, Security, grant, rights
 from local.login import write_secret
 from tests.kafka_broker import free_ports, running
+from tests.support.kafka import rights_in_force
+from tests.support.waiting import wait_for
 from ticklake.core.settings import Stream
 
 _OAUTH_LOGIN = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required"
@@ -88,6 +92,10 @@ def running_secured_kafka(folder: Path) -> Iterator[SecuredKafka]:
     stream = Stream.from_toml(PROJECT / "include" / "streams" / "stock_ticks.toml")
     with running(cluster, folder):
         grant(cluster.client(), stream)
+        # The answer is the controller's: the broker goes by them a moment later.
+        wanted = sum(len(right.operations) for right in rights(stream))
+        admin = AdminClient({**cluster.client(), "log_level": 0})
+        wait_for(lambda: len(rights_in_force(admin)) == wanted, f"{wanted} rights in force")
         yield SecuredKafka(
             cluster,
             security,

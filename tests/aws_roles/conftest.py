@@ -14,7 +14,7 @@ from tests.aws_stand_in import running_aws
 from tests.certificates import make_certificate
 
 TABLE = "stock_ticks"
-ROOT = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+ROOT: Any = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
 ACTORS = ("Landing", "Catalog", "Crawler", "Counts", "Reconcile", "Redrive", "Produce", "Health")
 
 

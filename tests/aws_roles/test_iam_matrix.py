@@ -6,7 +6,6 @@
 import json
 import os
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -16,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from local.home import PROJECT
 from tests.aws_roles.conftest import ACTORS, TABLE, Clients, Cloud
+from tests.support.waiting import wait_for
 
 DOCUMENT = PROJECT / "docs" / "security.md"
 _REFUSALS = {"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"}
@@ -70,6 +70,11 @@ def new_partition(c: Clients, own: str) -> None:
     c.glue.batch_create_partition(DatabaseName=own, TableName=TABLE, PartitionInputList=[value])
 
 
+def _ended(execution: dict[str, Any]) -> dict[str, Any] | None:
+    status: dict[str, Any] = execution["QueryExecution"]["Status"]
+    return None if status["State"] in ("QUEUED", "RUNNING") else status
+
+
 def query(workgroup: str | None, table: str) -> Probe:
     def ask(c: Clients, own: str) -> None:
         started = c.athena.start_query_execution(
@@ -78,11 +83,7 @@ def query(workgroup: str | None, table: str) -> Probe:
             WorkGroup=workgroup or own,
             ResultConfiguration={"OutputLocation": f"s3://{own}/athena-results/"},
         )["QueryExecutionId"]
-        while True:
-            status = c.athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"]
-            if status["State"] not in ("QUEUED", "RUNNING"):
-                break
-            time.sleep(0.02)
+        status = wait_for(lambda: _ended(c.athena.get_query_execution(QueryExecutionId=started)))
         if status["State"] == "FAILED":
             code = "AccessDenied" if "not authorized" in status["StateChangeReason"] else "Failed"
             raise ClientError({"Error": {"Code": code, "Message": status["StateChangeReason"]}}, "query")
@@ -227,10 +228,10 @@ def test_the_documented_matrix_is_what_was_run(outcomes):
     wanted = re.sub(r"<!-- iam-matrix.*/iam-matrix -->", lambda _: table, document, flags=re.DOTALL)
     if os.environ.get("UPDATE_DOCS"):
         DOCUMENT.write_text(wanted)
-    assert document == wanted, "docs/security.md: write the IAM matrix anew with UPDATE_DOCS=1 pytest tests/aws_roles"
+    assert document == wanted, "docs/security.md: write the IAM matrix again with UPDATE_DOCS=1 pytest tests/aws_roles"
 
 
-def test_the_crawler_fails_in_words_when_its_role_may_not_read(cloud):
+def test_the_crawler_fails_in_words_when_its_role_may_not_read(cloud, outcomes):
     """The crawl works under the crawler's role, not under that of who starts it."""
     iam, glue, own = cloud.root("iam"), cloud.root("glue"), cloud.name
     role = cloud.outputs["CrawlerRoleArn"].rpartition("/")[2]
@@ -240,8 +241,8 @@ def test_the_crawler_fails_in_words_when_its_role_may_not_read(cloud):
     iam.put_role_policy(RoleName=role, PolicyName="crawl", PolicyDocument=json.dumps(lesser))
     try:
         glue.start_crawler(Name="other")
-        while (crawler := glue.get_crawler(Name="other")["Crawler"])["State"] != "READY":
-            time.sleep(0.05)
+        wait_for(lambda: glue.get_crawler(Name="other")["Crawler"]["State"] == "READY")
+        crawler = glue.get_crawler(Name="other")["Crawler"]
     finally:
         iam.put_role_policy(RoleName=role, PolicyName="crawl", PolicyDocument=json.dumps(policy))
     assert crawler["LastCrawl"]["Status"] == "FAILED"

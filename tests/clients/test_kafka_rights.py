@@ -1,6 +1,6 @@
 """Every user of `up --secure` tries every operation: what its stage needs is allowed, everything else is refused.
 
-The outcome is docs/security.md's table; `UPDATE_DOCS=1` writes it anew.
+The outcome is docs/security.md's table; `UPDATE_DOCS=1` writes it again.
 """
 
 import os
@@ -37,9 +37,10 @@ from confluent_kafka.admin import (
 from local.home import PROJECT
 from local.kafka_security import ACTORS
 from tests.secured_kafka import SecuredKafka
+from tests.support.kafka import create_rights, create_topics
 
 DOCUMENT = PROJECT / "docs" / "security.md"
-SECONDS = 20.0
+SECONDS = 60.0
 OPEN_GROUP = "probe"
 Settings = dict[str, Any]
 Probe = Callable[[Settings, str, str], Any]  # a user's settings, the topic, the consumer group
@@ -97,7 +98,7 @@ def read(user: Settings, topic: str, group: str) -> None:
 
 def write(user: Settings, topic: str, group: str) -> None:
     errors: list[Any] = []
-    producer = Producer({**user, "enable.idempotence": True, "message.timeout.ms": 10_000})
+    producer = Producer({**user, "enable.idempotence": True, "message.timeout.ms": 60_000})
     producer.produce(topic, b"{}", partition=1, on_delivery=lambda error, _: errors.append(error))
     producer.flush(SECONDS)
     assert errors
@@ -164,9 +165,8 @@ PROBES: tuple[tuple[str, str, Probe, set[str]], ...] = (
 def outcomes(secured_kafka: SecuredKafka, secured_topic: str) -> dict[tuple[int, str], str]:
     """(number of the probe, user) -> ``allowed`` or ``refused``, as Kafka answered."""
     admin = AdminClient(secured_kafka.client("admin"))
-    admin.create_topics([NewTopic("another", 2, 1)])["another"].result(SECONDS)
-    everybody = binding(ResourceType.GROUP, OPEN_GROUP, AclOperation.READ)
-    admin.create_acls([everybody])[everybody].result(SECONDS)
+    create_topics(admin, NewTopic("another", 2, 1))
+    create_rights(admin, binding(ResourceType.GROUP, OPEN_GROUP, AclOperation.READ))
     asked = [(number, actor) for number in range(len(PROBES)) for actor in ACTORS]
     group = secured_kafka.stream.landing.group
 
@@ -217,4 +217,4 @@ def test_the_table_in_the_docs_is_what_was_seen(outcomes: dict[tuple[int, str], 
     if os.environ.get("UPDATE_DOCS"):
         DOCUMENT.write_text(pattern.sub(lambda _: wanted, text))
     else:
-        assert wanted in text, "UPDATE_DOCS=1 writes it anew"
+        assert wanted in text, "UPDATE_DOCS=1 writes it again"

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 from ticklake.clients.kafka_settings import settings_of
 from ticklake.core.errors import SettingsError
 
-NOWHERE = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+NOWHERE: dict[str, Any] = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
 
 
 def refused(**extra: Any) -> str:

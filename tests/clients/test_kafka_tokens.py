@@ -125,7 +125,7 @@ def test_every_client_comes_with_the_token(secured_kafka: SecuredKafka, secured_
     def produce(user: str) -> int:
         producer = RecordProducer(settings(user))
         producer.send(secured_topic, [(b"k", b"{}")])
-        producer.finish(20)
+        producer.finish(60)
         return producer.written
 
     KafkaAdmin(settings("health")).topic_id(secured_topic)

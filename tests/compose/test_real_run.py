@@ -2,11 +2,8 @@
 
 import json
 import os
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +21,11 @@ from local.stack import Stack
 from local.status import offsets
 from local.watch import counts_line, is_proven
 from tests.compose.compose_file import FILE, load, read_env
+from tests.support.ports import free_port_base
+from tests.support.waiting import wait_for
 from ticklake.clients.s3 import Lake
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 TABLE = "stock_ticks"
 DAGS = {file.stem for file in (PROJECT / "dags").glob("*.py")}
 
@@ -87,9 +86,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     run = Run(request.param, env_file, Stack(home), f"ticklake-test-{os.getpid()}")
     try:
         run.compose("build")
-        began = time.monotonic()
         run.compose("up", "--wait")
-        print(f"\n{run.executor}: healthy after {time.monotonic() - began:.0f} s")
         yield run
     finally:
         run.compose("down", "--volumes", "--timeout", "40")
@@ -98,36 +95,14 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     assert subprocess.check_output(["docker", "volume", "ls", *left[1:]], text=True) == ""
 
 
-def free_port_base() -> int:
-    """A base whose ports are free, below those that the system gives to connections."""
-    start = os.getpid() % 100
-    for base in range(20_000 + start * 100, 32_000, 100):
-        home = Home(Path(), Path(), base)
-        with ExitStack() as stack:
-            try:
-                for port in (home.airflow_port, home.aws_port, *map(home.broker_port, (1, 2, 3))):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
-    raise RuntimeError("no free ports from 20000 to 32000")
-
-
-def wait_for(reached: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(3)
-
-
 def api(run: Run, path: str, token: str = "", **query: Any) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return requests.get(f"{run.stack.home.airflow_url}{path}", headers=headers, params=query, timeout=30)
+    return requests.get(f"{run.stack.home.airflow_url}{path}", headers=headers, params=query, timeout=60)
 
 
 def log_in(run: Run, password: str) -> requests.Response:
     login = {"username": "admin", "password": password}
-    return requests.post(f"{run.stack.home.airflow_url}/auth/token", json=login, timeout=30)
+    return requests.post(f"{run.stack.home.airflow_url}/auth/token", json=login, timeout=60)
 
 
 @pytest.fixture
@@ -168,10 +143,10 @@ def test_counts_rise_by_themselves_and_athena_counts_what_was_sealed(run: Run) -
         run.measure()
         return is_proven(*run.counts())
 
-    wait_for(proven, 420)
+    wait_for(proven, "two minutes proven", guard=420, pause=3)
     first = run.counts()
     print(counts_line(offsets(run.stack.kafka(), TABLE).records, *first))
-    wait_for(lambda: run.counts()[1].records > first[1].records, 180)
+    wait_for(lambda: run.counts()[1].records > first[1].records, "a larger count", pause=3)
     run.measure()
     landed, athena = run.counts()
     print(counts_line(offsets(run.stack.kafka(), TABLE).records, landed, athena))
@@ -183,7 +158,7 @@ def test_counts_rise_by_themselves_and_athena_counts_what_was_sealed(run: Run) -
 
 
 def test_every_record_has_three_copies(run: Run) -> None:
-    topic = AdminClient({"bootstrap.servers": run.stack.bootstrap}).list_topics(TABLE, timeout=20).topics[TABLE]
+    topic = AdminClient({"bootstrap.servers": run.stack.bootstrap}).list_topics(TABLE, timeout=60).topics[TABLE]
     assert {len(partition.replicas) for partition in topic.partitions.values()} == {3}
 
 

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -5,7 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix, manifest_key, manifest_minute, minute_prefix
+from ticklake.core.keys import (
+    RAW,
+    REJECTED,
+    ObjectKey,
+    counts_key,
+    day_counts_key,
+    day_reconciled_key,
+    hour_prefix,
+    manifest_key,
+    manifest_minute,
+    minute_prefix,
+    origin_key,
+    quarantine_key,
+    reconciled_key,
+    redriven_key,
+    total_counts_key,
+    total_reconciled_key,
+)
 from ticklake.core.minute import Minute
 
 minutes = st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(Minute.containing)
@@ -46,13 +64,58 @@ def test_manifests_sort_by_minute_so_that_listings_are_in_order_of_time(a: Minut
 
 
 @pytest.mark.parametrize(
-    "key",
+    ("key", "said"),
     [
-        "raw/t/dt=2026-11-22/hr=10/1105-p00003-00000000000000123456-00000000000000124001.jsonl.gz",
-        "raw/t/dt=2026-11-22/hr=10/1061-p00003-00000000000000123456-00000000000000124001.jsonl.gz",
-        "raw/t/dt=2026-11-22/hr=10/notes.txt",
+        (
+            "raw/t/dt=2026-11-22/hr=10/1105-p00003-00000000000000123456-00000000000000124001.jsonl.gz",
+            "is not the key of a landed object",
+        ),
+        (
+            "raw/t/dt=2026-11-22/hr=10/1061-p00003-00000000000000123456-00000000000000124001.jsonl.gz",
+            "names no minute that exists",
+        ),
+        ("raw/t/dt=2026-11-22/hr=10/notes.txt", "is not the key of a landed object"),
     ],
 )
-def test_a_key_that_contradicts_itself_is_not_ours(key: str) -> None:
-    with pytest.raises(LakeError):
+def test_a_key_that_contradicts_itself_is_not_ours_and_is_named(key: str, said: str) -> None:
+    with pytest.raises(LakeError, match=f"^{re.escape(repr(key))} {said}"):
         ObjectKey.parse(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("manifests/t/dt=2026-11-22/10:05.json", "is not the key of a manifest"),
+        ("manifests/t/dt=2026-11-22/1065.json", "names no minute that exists"),
+    ],
+)
+def test_what_is_no_manifest_s_key_is_named(key: str, said: str) -> None:
+    with pytest.raises(LakeError, match=f"^{re.escape(repr(key))} {said}"):
+        manifest_minute(key)
+
+
+HOUR = Minute.parse("2026-11-22T10:05").hour
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [
+        (manifest_key("ticks", Minute.parse("2026-11-22T10:05")), "manifests/ticks/dt=2026-11-22/1005.json"),
+        (origin_key("ticks"), "origins/ticks.json"),
+        (
+            # A table may be called as a zone is.
+            redriven_key(ObjectKey(REJECTED, "rejected", Minute.parse("2026-11-22T10:05"), 3, 1, 2)),
+            "redriven/rejected/dt=2026-11-22/hr=10/1005-p00003-00000000000000000001-00000000000000000002.json",
+        ),
+        (counts_key("ticks", HOUR, "rows"), "counts/ticks/dt=2026-11-22/hr=10/rows.json"),
+        (day_counts_key("ticks", HOUR), "counts/ticks/dt=2026-11-22/hours.json"),
+        (total_counts_key("ticks"), "counts/ticks/totals.json"),
+        (reconciled_key("ticks", HOUR), "reconciled/ticks/dt=2026-11-22/hr=10.json"),
+        (day_reconciled_key("ticks", HOUR), "reconciled/ticks/dt=2026-11-22/hours.json"),
+        (total_reconciled_key("ticks"), "reconciled/ticks/totals.json"),
+        (quarantine_key("raw/ticks/x"), "quarantine/raw/ticks/x"),
+    ],
+)
+def test_every_other_kind_of_key_is_the_one_in_the_contract(key: str, wanted: str) -> None:
+    """What lies in buckets already is found by these names: they never change."""
+    assert key == wanted

@@ -26,7 +26,8 @@ def test_lines_and_both_ends_are_those_of_the_object_however_it_arrives(fills: l
     body = gzip.compress(b"".join(lines[:cut])) + gzip.compress(b"".join(lines[cut:]))  # members follow each other
     content = read_content(chunked(body, size))
     assert content.lines == len(lines)
-    assert (content.first, content.last) == ((0, 1000), (len(lines) - 1, 999 + len(lines))) if lines else (None, None)
+    ends = ((0, 1000), (len(lines) - 1, 999 + len(lines))) if lines else (None, None)
+    assert (content.first, content.last) == ends
     assert content.bytes == len(body)
     assert content.checksum == base64.b64encode(hashlib.sha256(body).digest()).decode()
     assert content.crc32 == zlib.crc32(b"".join(lines))

@@ -3,10 +3,12 @@ import gzip
 import hashlib
 import os
 import platform
+import re
 import resource
 import zlib
 from dataclasses import dataclass
 from importlib.metadata import version
+from tempfile import gettempdir
 
 import pytest
 from hypothesis import given
@@ -131,8 +133,62 @@ def test_a_full_disk_ends_the_packing_in_words() -> None:
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))  # no file can grow
     try:
-        with pytest.raises(DiskError, match="does not fit into"):
+        with pytest.raises(
+            DiskError,
+            match=rf"^A packed object does not fit into {re.escape(gettempdir())}: File too large\. Make room on the",
+        ):
             packer.add(os.urandom(4 << 20).hex().encode() + b"\n", [0])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    packer.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "at_once", "wanted"),
+    [
+        (6, 1, [(100, 102, 2), (102, 104, 2), (104, 105, 1)]),
+        (6, 5, [(100, 102, 2), (102, 104, 2), (104, 105, 1)]),
+        (6, 2, [(100, 102, 2), (102, 104, 2), (104, 105, 1)]),
+        (7, 3, [(100, 103, 3), (103, 105, 2)]),
+        (15, 5, [(100, 105, 5)]),
+        (16, 5, [(100, 105, 5)]),
+        (1, 5, [(n, n + 1, 1) for n in range(100, 105)]),
+    ],
+)
+def test_an_object_is_closed_by_the_line_with_which_it_reaches_its_size(
+    size: int, at_once: int, wanted: list[tuple[int, int, int]]
+) -> None:
+    """Five lines of three bytes: the cut is one that a replay makes again, and readers find it in the key."""
+    assert [(p.start, p.end, p.records) for p in pack([b"%d\n" % n for n in range(10, 15)], size, at_once)] == wanted
+
+
+def test_offsets_with_gaps_end_an_object_behind_its_last_record() -> None:
+    packer = Packer(5, 6)
+    full = packer.add(b"10\n11\n12\n", [5, 40, 41])
+    assert [(p.start, p.end, p.records) for p in map(read, (*full, *packer.finish(90)))] == [(5, 41, 2), (41, 90, 1)]
+
+
+def test_more_lines_than_offsets_are_a_mistake_that_is_not_written() -> None:
+    packer = Packer(5, 6)
+    with pytest.raises(ValueError, match="zip"):
+        packer.add(b"10\n11\n", [5])
+    packer.close()
+
+
+def test_what_is_given_up_leaves_no_file_open_and_may_be_nothing_at_all() -> None:
+    packer = Packer(0, 1 << 30)
+    packer.close()
+    packer.add(os.urandom(2 << 20).hex().encode() + b"\n", [0])
+    body = packer._body
+    assert not body.closed
+    packer.close()
+    assert body.closed
+
+
+def test_little_is_packed_in_memory_and_much_in_a_file_from_a_mebibyte_on() -> None:
+    packer = Packer(0, 1 << 30)
+    packer.add(os.urandom(1 << 19).hex().encode() + b"\n", [0])  # packed, half of it
+    assert not packer._body._rolled
+    packer.add(os.urandom(2 << 20).hex().encode() + b"\n", [1])
+    assert packer._body._rolled
     packer.close()

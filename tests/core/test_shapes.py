@@ -147,3 +147,75 @@ def test_a_stream_of_ever_new_shapes_is_not_tried_against_all_of_them() -> None:
         splicer.learn()
     assert splicer.rows(batch([EXAMPLE, b'{"k3":1}'])) is not None
     assert splicer.rows(batch([EXAMPLE, b'{"k4":1}'])) is None
+
+
+def keys(count: int) -> bytes:
+    return json.dumps({f"k{n}": n for n in range(count)}).encode()
+
+
+def test_a_shape_may_have_a_thousand_keys_and_no_more() -> None:
+    for count, proven in ((1000, True), (1001, False)):
+        taken = batch([keys(count)] * 2)
+        assert taught(keys(count)).rows(taken) == (one_by_one(taken) if proven else None)
+        nested = b'{"a":%b}' % keys(count)
+        assert (taught(nested).rows(batch([nested])) is not None) == proven
+
+
+def test_a_thousand_shapes_are_remembered_and_no_more() -> None:
+    splicer = Splicer()
+    for n in range(1001):
+        splicer.row(b'{"k%d":1,"s":"%b"}' % (n, b"x" * (n % 2)), 0, 0, 0)
+        splicer.learn()
+    known = [b'{"k%d":1,"s":""}' % n for n in (0, 1, 2, 3)]
+    assert splicer.rows(batch(known)) is not None
+    assert splicer.rows(batch([b'{"k1000":1,"s":""}'])) is None, "one too many"
+    assert splicer.rows(batch([b'{"k999":1,"s":""}'])) is not None, "the last that was learned is tried first"
+
+
+@pytest.mark.parametrize(("more", "proven"), [(0, True), (1, False)])
+def test_a_batch_of_eight_megabytes_is_proven_at_once_and_a_larger_one_is_not(more: int, proven: bool) -> None:
+    half = (8 << 20) // 2
+    fit = b'{"a":"%b"}'
+    values = [fit % (b"x" * (half - 8)), fit % (b"x" * (half - 8 + more))]
+    assert sum(map(len, values)) == (8 << 20) + more
+    assert (taught(fit % b"").rows(batch(values)) is not None) == proven
+
+
+@pytest.mark.parametrize("value", [b'{"a":1}', b'{"a":"1"}', b'{"a":true}', b'{"a":1.5}'])
+@pytest.mark.parametrize("fit", [b'{"a":1}', b'{"a":"1"}', b'{"a":true}', b'{"a":null}', b'{"a":1.5}'])
+def test_a_number_a_text_and_a_boolean_are_of_different_shapes_and_null_says_only_that_it_is_no_text(
+    fit: bytes, value: bytes
+) -> None:
+    kinds = {b"1": "number", b"1.5": "number", b'"1"': "text", b"true": "boolean"}
+    same = (fit == b'{"a":null}' and value != b'{"a":"1"}') or kinds.get(fit[5:-1]) == kinds[value[5:-1]]
+    taken = batch([value])
+    assert taught(fit).rows(taken) == (one_by_one(taken) if same else None)
+
+
+@pytest.mark.parametrize("broken", [b'{"a":1,\r"b c":"x","n":{"t":true,"z":null}}', EXAMPLE + b"\n", b"\r" + EXAMPLE])
+def test_a_record_with_a_line_break_is_not_proven_alone_or_among_others(broken: bytes) -> None:
+    for splicer in (taught(), taught_more()):
+        assert splicer.rows(batch([broken])) is None
+        assert splicer.rows(batch([EXAMPLE, broken])) is None
+
+
+def test_nothing_is_proven_before_anything_was_learned() -> None:
+    splicer = Splicer()
+    splicer.row(EXAMPLE, 0, 0, 0)
+    assert splicer.rows(batch([EXAMPLE])) is None
+
+
+def test_two_known_shapes_are_told_apart_by_their_quotes() -> None:
+    splicer = taught()
+    splicer.row(b'{"only":1}', 0, 0, 0)
+    splicer.learn()
+    taken = batch([EXAMPLE, b'{"only":2}', EXAMPLE])
+    assert splicer.rows(taken) == one_by_one(taken)
+
+
+def test_two_records_that_differ_only_within_a_column_are_of_two_shapes() -> None:
+    splicer = taught(b'{"a":{"b":1}}')
+    splicer.row(b'{"a":{"c":1}}', 0, 0, 0)
+    splicer.learn()
+    taken = batch([b'{"a":{"c":7}}'])
+    assert splicer.rows(taken) == one_by_one(taken)

@@ -16,6 +16,7 @@ from local.jars import class_path
 from local.kafka import Broker, Cluster
 from local.processes import Parts, stop
 from tests.kafka_broker import free_ports
+from tests.support.waiting import wait_for
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Brokers:
             part = self.parts.find(f"kafka-{node}")
             if part and part.alive():
                 os.kill(part.pid, signal.SIGKILL)
+                wait_for(lambda part=part: not part.alive(), f"the end of {part.name}")  # type: ignore[misc]
 
     def heal(self) -> None:
         """Start those that do not run, and wait until all are there."""
@@ -44,7 +46,7 @@ class Brokers:
     def leader(self, topic: str, partition: int) -> int:
         """The broker that leads a Kafka partition."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        return int(admin.list_topics(topic, timeout=20).topics[topic].partitions[partition].leader)
+        return int(admin.list_topics(topic, timeout=60).topics[topic].partitions[partition].leader)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from local.verify.log import Log
 from tests.faults.brokers import Brokers
 from tests.faults.lab import MINUTE, NOTE, PARTITIONS, Place, Trial
 from tests.faults.task import Ended
+from tests.support.waiting import let_pass, wait_for
 from ticklake.clients.kafka_producer import PRODUCER_CONFIG
 
 Attempts = tuple[Sequence[Ended], Sequence[str]]
@@ -32,7 +33,9 @@ class _Stream:
         self._thread.start()
 
     def _produce(self) -> None:
-        producer = Producer({"bootstrap.servers": self._place.bootstrap, **PRODUCER_CONFIG})
+        # The pipeline counts without being told of each record; here each confirmation is remembered.
+        told = {"delivery.report.only.error": False}
+        producer = Producer({"bootstrap.servers": self._place.bootstrap, **PRODUCER_CONFIG, **told})
         n = 0
         while not self._stop.wait(0.01):
             for _ in range(5):
@@ -53,6 +56,11 @@ class _Stream:
             self.failed.append(str(error)) if error else self.confirmed.add(n)
 
         return told
+
+    def flows(self, more: int = 100) -> None:
+        """Wait until so many records more are confirmed than now."""
+        wanted = len(self.confirmed) + more
+        wait_for(lambda: len(self.confirmed) >= wanted or self.failed, f"{more} confirmed records more")
 
     def finish(self) -> list[str]:
         """Stop, wait for the confirmations; what went wrong."""
@@ -92,10 +100,10 @@ def leader_killed_while_producing(brokers: Brokers) -> Trial:
 
     def run(place: Place) -> Attempts:
         stream = _Stream(place)
-        time.sleep(1.5)
+        stream.flows()
         brokers.kill(brokers.leader(place.topic, place.random.randrange(PARTITIONS)))
         place.proxy.first_hit = time.monotonic()
-        time.sleep(3)
+        stream.flows()
         ends = place.land()
         brokers.heal()
         wrong = stream.finish()
@@ -113,7 +121,7 @@ def leader_killed_while_landing(brokers: Brokers) -> Trial:
             place.send(1500, MINUTE.start_ms)
         leader = brokers.leader(place.topic, place.random.randrange(PARTITIONS))
         task = place.task()
-        time.sleep(place.random.uniform(0.05, 0.8))
+        let_pass(place.random.uniform(0.05, 0.8))
         brokers.kill(leader)
         place.proxy.first_hit = time.monotonic()
         ends = [task.wait()]
@@ -146,14 +154,13 @@ def all_killed(brokers: Brokers) -> Trial:
 
     def run(place: Place) -> Attempts:
         stream = _Stream(place)
-        time.sleep(1.5)
+        stream.flows()
         task = place.task()
-        time.sleep(place.random.uniform(0.0, 0.5))
+        let_pass(place.random.uniform(0.0, 0.5))
         brokers.kill(1, 2, 3)
         place.proxy.first_hit = time.monotonic()
-        time.sleep(1)
         brokers.heal()
-        time.sleep(2)
+        stream.flows()
         wrong = stream.finish()
         ends = [task.wait()]
         ends += [*place.land(), *place.land(MINUTE.plus(1)), *place.land(MINUTE.plus(2))]

@@ -18,6 +18,8 @@ from local.verify.compare import Source, verify
 from local.verify.verdict import Verdict
 from tests.faults.task import Ended, Order, Task, client, until_done
 from tests.faulty_s3 import FaultyS3, faulty_s3
+from tests.support.kafka import serves
+from tests.support.waiting import wait_for
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Landing, Stream, Table, Topic
 
@@ -59,7 +61,12 @@ class Place:
             place = n % PARTITIONS if partition is None else partition
             key = b"%d" % self.random.randrange(keys)
             producer.produce(
-                self.topic, value, key, place, timestamp=at, on_delivery=lambda e, _: e and refused.append(e.str())
+                self.topic,
+                value,
+                key,
+                place,
+                timestamp=at,
+                on_delivery=lambda e, _: refused.append(e.str()) if e else None,
             )
         if producer.flush(60) or refused:
             raise RuntimeError(f"records were not confirmed: {refused[:1]}")
@@ -97,18 +104,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Lab:
-    """The parts that all trials share."""
+    """The parts that all trials share; ``stalled`` is the patience of the S3 client where S3 falls silent."""
 
     bootstrap: str
     endpoint: str
     brokers: int = 1
-    patience: dict[str, Any] = field(default_factory=dict)
-    stall_seconds: float = 30
+    stalled: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
-    def place(self, seed: int, *, topic: str | None = None, bucket: bool = True, **config: str) -> Iterator[Place]:
+    def place(self, seed: int, *, bucket: bool = True, stalls: bool = False, **config: str) -> Iterator[Place]:
         """A topic, a bucket and a proxy; the topic is removed afterwards."""
-        name = topic or f"f{uuid4().hex[:20]}"
+        name = f"f{uuid4().hex[:20]}"
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         copies = min(3, self.brokers)
         create_topic(admin, name, copies, CREATE_TIME | config)
@@ -120,26 +126,27 @@ class Lab:
             Table(name, "k"),
             Landing(f"g-{name}", 1, 1440),
         )
-        with faulty_s3(self.endpoint, self.stall_seconds) as proxy:
-            yield Place(self.bootstrap, stream, self.endpoint, name, proxy, self.patience, random.Random(seed), s3)
-        admin.delete_topics([name], request_timeout=30)
+        patience = self.stalled if stalls else {}
+        with faulty_s3(self.endpoint) as proxy:
+            yield Place(self.bootstrap, stream, self.endpoint, name, proxy, patience, random.Random(seed), s3)
+        admin.delete_topics([name], request_timeout=60)
 
 
 def create_topic(admin: AdminClient, name: str, copies: int, config: Mapping[str, str]) -> None:
     """Create it, also when one of that name is still being deleted, and wait until the brokers know it."""
-    deadline = time.monotonic() + 60
     new = NewTopic(name, PARTITIONS, copies, config=dict(config))
-    while True:
+
+    def created() -> bool:
         try:
-            admin.create_topics([new], request_timeout=20)[name].result(20)
+            admin.create_topics([new], request_timeout=60)[name].result(60)
         except KafkaException as e:
-            if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS or time.monotonic() > deadline:
+            if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-            time.sleep(0.1)
-        else:
-            break
-    while admin.list_topics(name, timeout=20).topics[name].error and time.monotonic() < deadline:
-        time.sleep(0.02)
+            return False
+        return True
+
+    wait_for(created, f"topic {name} created")
+    wait_for(lambda: serves(admin, name, PARTITIONS), f"topic {name} known to the brokers")
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,8 @@ class Outcome:
 class Trial:
     """One fault: what it is called, and what does it: returns the attempts, and what else is wrong, in words.
 
-    Words that begin with NOTE are not wrong, only worth knowing. A ``slow`` trial waits more than it works.
+    Words that begin with NOTE are not wrong, only worth knowing. A ``slow`` trial waits more than it works; in one that
+    ``stalls`` S3 is silent for as long as the client bears it.
     """
 
     kind: str
@@ -189,10 +197,11 @@ class Trial:
     topic_config: dict[str, str] = field(default_factory=dict)
     bucket: bool = True
     slow: bool = False
+    stalls: bool = False
 
     def outcome(self, lab: Lab, seed: int) -> Outcome:
         """Carry it out and compare the content."""
-        with lab.place(seed, bucket=self.bucket, **self.topic_config) as place:
+        with lab.place(seed, bucket=self.bucket, stalls=self.stalls, **self.topic_config) as place:
             began = time.monotonic()
             ends, wrong = self.run(place)
             seconds = time.monotonic() - (place.proxy.first_hit or began)

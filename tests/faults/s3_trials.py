@@ -36,7 +36,7 @@ def failing(kind: str, operation: str, times: int) -> Trial:
 
     return Trial(
         f"S3: {kind}", f"{operation}, {'once' if times == _ONCE else 'for a while'}", run,
-        slow=times != _ONCE or kind == "stall",
+        slow=times != _ONCE or kind == "stall", stalls=kind == "stall",
     )  # fmt: skip
 
 

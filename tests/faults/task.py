@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import resource
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,6 +19,7 @@ import boto3
 from botocore.config import Config
 from confluent_kafka import Consumer
 
+from tests.support.waiting import let_pass
 from ticklake.clients.kafka import READER_CONFIG, TopicReader
 from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.clients.s3 import Lake, patient
@@ -115,6 +115,10 @@ class Task:
         if self._process.is_alive() and self._process.pid:
             os.kill(self._process.pid, which)
 
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.is_alive()
+
     def kill(self) -> None:
         """kill -9."""
         self.signal(signal.SIGKILL)
@@ -129,7 +133,7 @@ class Task:
             said = self._answer.recv()
         except (EOFError, ConnectionError):
             said = None
-        self._process.join(30)
+        self._process.join(60)
         self._process.close()
         return Ended(*said) if said else Ended(False, "killed", "Killed", killed=True)
 
@@ -141,5 +145,5 @@ def until_done(order: Order, tries: int = _TRIES, pause: float = 0.5) -> list[En
         ends.append(Task(replace(order, run_id=f"{order.run_id}-{n + 1}")).wait())
         if ends[-1].done or ends[-1].error == "LostOffsetsError":
             break
-        time.sleep(pause)
+        let_pass(pause)
     return ends

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tests.faults.lab import MINUTE, Place, Trial
 from tests.faults.task import Ended, Task
+from tests.support.waiting import let_pass, wait_for
 from ticklake.core.keys import RAW
 
 _REQUESTS = 13  # what a landing of three objects asks of S3, about
-_SECONDS = 60.0
 
 Attempts = tuple[Sequence[Ended], Sequence[str]]
 
@@ -57,7 +57,7 @@ def killed_at_a_moment() -> Trial:
     def run(place: Place) -> Attempts:
         place.send(9, MINUTE.start_ms)
         task = place.task()
-        time.sleep(place.random.uniform(0, 1.5))
+        let_pass(place.random.uniform(0, 1.5))
         task.kill()
         place.proxy.first_hit = time.monotonic()
         return [task.wait(), *place.land(), *place.land(MINUTE.plus(1))], []
@@ -73,7 +73,7 @@ def twins() -> Trial:
         begun = threading.Event()
         _any_request(place, begun.set)
         first = place.task(run_id="first")
-        begun.wait(5)
+        wait_for(lambda: begun.is_set() or not first.alive(), "the request, or the end of an attempt without it")
         place.send(3, MINUTE.start_ms)
         second = place.task(run_id="second")
         ends = [first.wait(), second.wait()]
@@ -97,7 +97,7 @@ def zombie(killed: bool) -> Trial:
 
         _any_request(place, stop)
         started.append(place.task(run_id="zombie"))
-        asleep.wait(5)
+        wait_for(lambda: asleep.is_set() or not started[0].alive(), "the request, or the end of an attempt without it")
         place.send(3, MINUTE.start_ms)
         place.proxy.watch = None
         ends = [*place.land(), *place.land(MINUTE.plus(1))]

@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka.admin import NewPartitions, OffsetSpec
 
 from tests.faults.lab import CREATE_TIME, MINUTE, PARTITIONS, Place, Trial, create_topic
 from tests.faults.task import Ended
+from tests.support.kafka import serves
+from tests.support.waiting import let_pass, wait_for
 from ticklake.core.minute import Minute
 
 Attempts = tuple[Sequence[Ended], Sequence[str]]
@@ -118,7 +120,7 @@ def _delete_before(place: Place, offset: int) -> None:
     places = [TopicPartition(place.topic, p, offset) for p in range(PARTITIONS)]
     admin = place.admin()
     for future in admin.delete_records(places).values():
-        future.result(30)
+        future.result(60)
 
 
 def retention_of_sealed() -> Trial:
@@ -162,7 +164,7 @@ def topic_made_again() -> Trial:
         ends = place.land()
         before = place.keys()
         admin = place.admin()
-        admin.delete_topics([place.topic])[place.topic].result(30)
+        admin.delete_topics([place.topic])[place.topic].result(60)
         create_topic(admin, place.topic, 1, CREATE_TIME)
         place.send(30, MINUTE.plus(1).start_ms)
         told = place.task(MINUTE.plus(1)).wait()
@@ -179,12 +181,25 @@ def partition_added() -> Trial:
         place.send(9, MINUTE.start_ms)
         ends = place.land()
         admin = place.admin()
-        admin.create_partitions([NewPartitions(place.topic, PARTITIONS + 2)])[place.topic].result(30)
-        time.sleep(0.5)
+        admin.create_partitions([NewPartitions(place.topic, PARTITIONS + 2)])[place.topic].result(60)
+        wait_for(lambda: serves(admin, place.topic, PARTITIONS + 2), "the new partitions")
         place.send(4, MINUTE.plus(place.random.randrange(3)).start_ms, partition=PARTITIONS + 1)
         return [*ends, *_each(place, MINUTE.plus(1), MINUTE.plus(2), MINUTE.plus(3))], []
 
     return Trial("topic", "Kafka partitions added", run)
+
+
+def _ends(place: Place, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED) -> list[int]:
+    """The end of each Kafka partition: of its log, or of what no open transaction holds back."""
+    places = [TopicPartition(place.topic, p) for p in range(PARTITIONS)]
+    latest: OffsetSpec = OffsetSpec.latest()
+    admin = place.admin()  # kept: its calls end with it
+    found = admin.list_offsets(dict.fromkeys(places, latest), isolation_level=isolation)
+    return [found[p].result(60).offset for p in places]
+
+
+def _stable(place: Place) -> list[int]:
+    return _ends(place, IsolationLevel.READ_COMMITTED)
 
 
 def transactions() -> Trial:
@@ -194,17 +209,17 @@ def transactions() -> Trial:
         minute = Minute.parse(time.strftime("%Y-%m-%dT%H:%M", time.gmtime()))  # markers have the broker's time
         settings = {"bootstrap.servers": place.bootstrap, "log_level": 0}
         producer = Producer({**settings, "transactional.id": place.topic})
-        producer.init_transactions(30)
+        producer.init_transactions(60)
         ends: list[Ended] = []
         for n in range(8):
             producer.begin_transaction()
             for i in range(place.random.randrange(1, 8)):
                 producer.produce(place.topic, b'{"n":%d}' % i, partition=i % PARTITIONS, timestamp=minute.start_ms)
-            producer.flush(30)
+            producer.flush(60)
             if n == 4:
                 ends += place.land(minute)
-            producer.commit_transaction(30) if place.random.random() < 0.6 else producer.abort_transaction(30)
-        time.sleep(1)  # the markers come a moment after the answer
+            producer.commit_transaction(60) if place.random.random() < 0.6 else producer.abort_transaction(60)
+        wait_for(lambda: _stable(place) == _ends(place), "the markers, which come a moment after the answer")
         return [*ends, *_each(place, *(minute.plus(n) for n in range(3)))], []
 
     return Trial("topic", "transactions committed, aborted, open", run)
@@ -218,7 +233,7 @@ def compacted() -> Trial:
         ends: list[Ended] = []
         for minute in minutes:
             place.send(12, minute.start_ms, keys=3)
-            time.sleep(1.2)  # a segment rolls, the cleaner passes
+            let_pass(place.random.uniform(1, 2))  # a segment rolls; the cleaner passes at any moment
             ends += place.land(minute)
         return ends, []
 

@@ -29,7 +29,7 @@ def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "TICKLAKE_HOME": str(home), "TICKLAKE_TOOLS": str(Path(sys.prefix).parent)}
     command = [sys.executable, "-P", "-m", "local", *words]
     env["PYTHONPATH"] = f"{PROJECT}:{PROJECT / 'plugins'}"
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_broker_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> 
             PartError,
             match=r"(?s)kafka-1 has ended, or was killed\. ./ticklake up starts it again.*kafka-1\.log.*no disk left",
         ):
-            Cluster(tmp_path, (Broker(1, free_ports(1)[0], 0),), "").wait([dead], seconds=5)
+            Cluster(tmp_path, (Broker(1, free_ports(1)[0], 0),), "").wait([dead], seconds=60)
     finally:
         stop([dead])
 

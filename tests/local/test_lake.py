@@ -1,5 +1,6 @@
 """What `status` says of the bucket is right, and its cost does not grow with the days behind it."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,8 +35,10 @@ class Remembering(Lake):
         )  # fmt: skip
         self.objects[manifest_key("ticks", minute)] = manifest.to_json()
 
-    def folders(self, prefix: str) -> list[str]:
-        return sorted({key[: len(prefix) + len("dt=2026-11-22/")] for key in self.objects if key.startswith(prefix)})
+    def folders(self, prefix: str) -> Iterator[str]:
+        yield from sorted(
+            {key[: len(prefix) + len("dt=2026-11-22/")] for key in self.objects if key.startswith(prefix)}
+        )
 
     def list(self, prefix: str, start_after: str = ""):
         self.listed.append(prefix)

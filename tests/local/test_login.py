@@ -1,8 +1,8 @@
 """`up --login` on a real API server: nobody gets in without the password, `up` does, and it is nowhere but in its file."""
 
 import json
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +12,10 @@ import pytest
 from local import airflow, airflow_api
 from local.home import PROJECT, Home
 from local.login import USER
-from local.processes import stop
+from local.processes import PartError, stop
 from local.stack import Stack
-from tests.kafka_broker import free_ports
+from tests.support.ports import free_port_base
+from tests.support.waiting import wait_for
 
 API_SERVER = "airflow-api-server"
 
@@ -23,7 +24,7 @@ API_SERVER = "airflow-api-server"
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with Airflow's database and nothing running."""
     folder = tmp_path_factory.mktemp("login")
-    stack = Stack(Home(folder, folder / "tools", free_ports(1)[0] // 200 * 200))
+    stack = Stack(Home(folder, folder / "tools", free_port_base()))
     airflow.prepare(stack)
     yield stack
     stop(stack.parts.all(), grace=5)
@@ -32,51 +33,70 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def serve(stack: Stack) -> None:
     """Start the API server, as `up` does, and wait for it."""
     part = stack.parts.start(API_SERVER, airflow._commands()[API_SERVER], airflow.environment(stack), PROJECT)
-    deadline = time.monotonic() + 120
-    while True:
+
+    def healthy() -> bool:
         try:
             airflow_api.Api(stack).health()
-            return
-        except airflow.PartError:
+        except PartError:
             assert part.alive(), part.end_of_log()
-            assert time.monotonic() < deadline, part.end_of_log()
-            time.sleep(0.2)
+            return False
+        return True
+
+    wait_for(healthy, part.end_of_log, pause=0.2)
 
 
 def get(stack: Stack, path: str, token: str = "") -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.get(f"{stack.home.airflow_url}{path}", headers=headers, trust_env=False)
+    return httpx.get(f"{stack.home.airflow_url}{path}", headers=headers, trust_env=False, timeout=60)
 
 
 def log_in(stack: Stack, password: str, user: str = USER) -> httpx.Response:
     credentials = {"username": user, "password": password}
-    return httpx.post(f"{stack.home.airflow_url}/auth/token", json=credentials, trust_env=False)
+    return httpx.post(f"{stack.home.airflow_url}/auth/token", json=credentials, trust_env=False, timeout=60)
+
+
+KINDS = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "")  # of what a page sends unasked
+
+
+@dataclass(frozen=True)
+class Unlocked:
+    """What Airflow without a login answers: a token to whoever asks, and another page's requests, by kind of content."""
+
+    token: str
+    posted: dict[str, int]
+    agreed: httpx.Headers
 
 
 @pytest.fixture(scope="module")
-def token_of_before(stack: Stack) -> str:
-    """What Airflow without a login gives to whoever asks."""
+def before(stack: Stack) -> Unlocked:
+    """Asked before the login is turned on, whichever test comes first."""
     serve(stack)
     assert get(stack, "/api/v2/dags").status_code == 200
-    return str(get(stack, "/auth/token").json()["access_token"])
+    url, evil = f"{stack.home.airflow_url}/api/v2/dags/broker_health/dagRuns", {"Origin": "http://evil.example"}
+    posted = {
+        kind: httpx.post(
+            url,
+            content='{"logical_date": null}',
+            headers={**evil, **({"Content-Type": kind} if kind else {})},
+            trust_env=False,
+            timeout=60,
+        ).status_code
+        for kind in KINDS
+    }
+    asked = {**evil, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    agreed = httpx.options(url, headers=asked, trust_env=False, timeout=60).headers
+    return Unlocked(str(get(stack, "/auth/token").json()["access_token"]), posted, agreed)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_a_web_page_of_somebody_else_cannot_act_even_without_a_login(
-    stack: Stack, token_of_before: str, kind: str
-) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_web_page_of_somebody_else_cannot_act_even_without_a_login(before: Unlocked, kind: str) -> None:
     """What a browser sends from another page without asking first is no JSON; and asked first, Airflow does not agree."""
-    url = f"{stack.home.airflow_url}/api/v2/dags/broker_health/dagRuns"
-    headers = {"Origin": "http://evil.example", **({"Content-Type": kind} if kind else {})}
-    answer = httpx.post(url, content='{"logical_date": null}', headers=headers, trust_env=False)
-    assert answer.status_code in (415, 422)
-    asked = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
-    agreed = httpx.options(url, headers={**asked, "Access-Control-Request-Headers": "content-type"}, trust_env=False)
-    assert "access-control-allow-origin" not in agreed.headers
+    assert before.posted[kind] in (415, 422)
+    assert "access-control-allow-origin" not in before.agreed
 
 
 @pytest.fixture(scope="module")
-def locked(stack: Stack, token_of_before: str) -> Stack:
+def locked(stack: Stack, before: Unlocked) -> Stack:
     """The same stack after `up --login`."""
     airflow.require_login(stack, wanted=True)
     assert not stack.alive(API_SERVER), "it would go on without the login"
@@ -90,8 +110,8 @@ def test_nobody_gets_in_without_the_password(locked: Stack, path: str) -> None:
     assert get(locked, path, "wrong").status_code in (401, 403)
 
 
-def test_whoever_got_in_before_is_out_now(locked: Stack, token_of_before: str) -> None:
-    assert get(locked, "/api/v2/dags", token_of_before).status_code in (401, 403)
+def test_whoever_got_in_before_is_out_now(locked: Stack, before: Unlocked) -> None:
+    assert get(locked, "/api/v2/dags", before.token).status_code in (401, 403)
     assert get(locked, "/auth/token").status_code == 403
 
 
@@ -120,10 +140,10 @@ def test_only_the_owner_reads_the_file_and_the_password_is_in_no_log(locked: Sta
 
 
 def test_a_second_up_keeps_login_and_password_and_stops_nothing(locked: Stack) -> None:
-    before = airflow_api.login_of(locked).file.read_text()
+    kept = airflow_api.login_of(locked).file.read_text()
     for again in (None, True):
         airflow.require_login(locked, wanted=again)
-        assert airflow_api.login_of(locked).file.read_text() == before
+        assert airflow_api.login_of(locked).file.read_text() == kept
         assert locked.alive(API_SERVER)
 
 

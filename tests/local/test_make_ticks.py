@@ -19,7 +19,7 @@ def ticks(file: Path) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def by_index() -> dict[str, list[dict]]:
-    found = defaultdict(list)
+    found: dict[Any, list[dict]] = defaultdict(list)
     for tick in ticks(DEFAULT_FILE):
         found[tick["Index"]].append(tick)
     return found

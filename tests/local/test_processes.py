@@ -4,8 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +11,11 @@ import psutil
 import pytest
 
 from local.processes import Part, Parts, stop, who_listens
+from tests.support.waiting import wait_for
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = ["sleep", "600"]
 # A parent that ignores SIGTERM, with a child that does, too.
-STUBBORN = "trap '' TERM; sleep 60 & echo started; wait; wait"
+STUBBORN = "trap '' TERM; sleep 600 & echo started; wait; wait"
 
 
 @pytest.fixture
@@ -30,26 +29,19 @@ def start(parts: Parts, command: list[str], name: str = "part") -> Part:
     return parts.start(name, command, os.environ, parts.run.parent)
 
 
-def wait_for(condition, seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_second_start_finds_the_running_part(parts: Parts) -> None:
     assert start(parts, SLEEP) == start(parts, SLEEP)
 
 
 def test_stop_ends_children_too(parts: Parts) -> None:
-    part = start(parts, ["sh", "-c", "sleep 60 & sleep 60 & wait"])
+    part = start(parts, ["sh", "-c", "sleep 600 & sleep 600 & wait"])
     wait_for(lambda: len(part.members()) == 3)
     stop([part])
     assert part.members() == []
 
 
 def test_children_of_a_killed_part_are_found_and_ended(parts: Parts) -> None:
-    part = start(parts, ["sh", "-c", "sleep 60 & wait"])
+    part = start(parts, ["sh", "-c", "sleep 600 & wait"])
     wait_for(lambda: len(part.members()) == 2)
     os.kill(part.pid, signal.SIGKILL)
     wait_for(lambda: not part.alive())

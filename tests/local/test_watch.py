@@ -152,7 +152,7 @@ def test_an_api_that_is_busy_for_a_moment_does_not_end_the_wait(stack: Stack, mo
 
 
 @pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch, api: list[Any]) -> Iterator[dict[str, Any]]:
+def figures(monkeypatch: pytest.MonkeyPatch, api: list[Any]) -> dict[str, Any]:
     """What the parts say of the counts, in place of the parts."""
     says: dict[str, Any] = {"kafka": 0, "sealed": Sealed(), "counted": Counted()}
     monkeypatch.setattr(watch, "sealed", lambda *_: says["sealed"])

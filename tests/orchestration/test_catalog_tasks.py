@@ -13,6 +13,7 @@ import pytest
 
 from tests.catalogued import TABLE, Catalogued, new_lake
 from tests.landed import land
+from tests.support.waiting import GUARD_SECONDS
 from ticklake.core.errors import LakeError
 from ticklake.core.minute import Hour
 from ticklake.core.settings import AWS_CONNECTION
@@ -142,8 +143,8 @@ def test_the_crawl_is_waited_for_in_the_triggerer_and_the_hour_announced(catalog
 
 def test_a_crawl_under_way_is_gone_along_with(catalogued, event):
     land(catalogued.lake, TABLE, f"{PAST}:00", {0: (0, 3)})
-    deferred(lambda: crawl().execute(context(PAST, event)))
-    deferred(lambda: crawl().execute(context(PAST, event)))
+    waits = [deferred(lambda: crawl().execute(context(PAST, event))) for _ in range(2)]
+    assert [wait.trigger.serialize()[1]["crawler_name"] for wait in waits] == [catalogued.name] * 2
 
 
 def test_a_crawl_that_did_not_find_the_hour_fails_and_announces_nothing(catalogued, event):
@@ -190,16 +191,24 @@ def test_a_wait_in_vain_fails_with_the_command_that_helps(catalogued, event):
 def test_the_wait_ends_when_the_hour_comes_into_the_catalog(catalogued, monkeypatch):
     from ticklake.orchestration import catalog_to_counts
 
-    monkeypatch.setattr(catalog_to_counts, "_LOOK_EVERY", 0.05)
-
     async def wait() -> Any:
-        trigger = catalog_to_counts.HourInCatalogTrigger(catalogued.name, TABLE, PAST)
+        vain, twice = [], asyncio.Event()
+
+        async def pause(seconds: float) -> None:
+            vain.append(seconds)
+            if len(vain) == 2:
+                twice.set()
+            await asyncio.sleep(0.05)
+
+        monkeypatch.setattr(catalog_to_counts, "asyncio", SimpleNamespace(sleep=pause))
+        trigger: Any = catalog_to_counts.HourInCatalogTrigger(catalogued.name, TABLE, PAST)
         async with aclosing(trigger.run()) as events:
             first = asyncio.ensure_future(anext(events))
-            await asyncio.sleep(0.5)
+            await asyncio.wait_for(twice.wait(), GUARD_SECONDS)
             assert not first.done()  # not even the table is there
+            assert set(vain) == {catalog_to_counts._LOOK_EVERY}
             land(catalogued.lake, TABLE, f"{PAST}:00", {0: (0, 3)})
             await asyncio.to_thread(catalogued.crawl)
-            return (await asyncio.wait_for(first, 10)).payload
+            return (await asyncio.wait_for(first, GUARD_SECONDS)).payload
 
     assert asyncio.run(wait()) == PAST

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.refusal import refusal
+
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow and its provider warn of their own code
 KEY = {"login": "AKIA", "password": "s3cret"}  # pragma: allowlist secret
 AWS = {"conn_type": "aws", **KEY, "extra": {"region_name": "eu-central-1"}}
@@ -91,13 +93,14 @@ def test_the_rules_of_connections_are_applied(
 
 def test_a_connection_that_the_task_does_not_use_is_not_asked_for(worker: pytest.MonkeyPatch) -> None:
     worker.delenv("AIRFLOW_CONN_TICKLAKE_AWS")
-    check("kafka_produce")
+    assert refusal(check, "kafka_produce") is None
+    assert refusal(check, "aws_landing") is not None
 
 
 def test_a_misspelt_param_is_named_since_its_default_would_be_taken() -> None:
     said = refused(conf={"secnds": 5})
     assert said == "'secnds' in the run's configuration is not a Param of d. Did you mean seconds?"
-    check(conf={"seconds": 5, "partition_key": "2026-11-22T10"})
+    assert refusal(lambda: check(conf={"seconds": 5, "partition_key": "2026-11-22T10"})) is None
 
 
 def test_a_setting_that_librdkafka_refuses_names_the_connection(worker: pytest.MonkeyPatch) -> None:
@@ -134,9 +137,9 @@ def tasks() -> dict[str, Any]:
         "csv_to_kafka.produce": CsvToKafkaOperator(task_id="p").execute,
         "kafka_to_s3.land": lambda given: kafka_to_s3.land.function(**given),
         "kafka_to_s3.prepare": lambda given: kafka_to_s3.prepare.function(**given),
-        "kafka_to_s3.write": lambda given: kafka_to_s3.write.function([], **given),
+        "kafka_to_s3.write": lambda given: kafka_to_s3.write.function({"slices": []}, **given),
         "kafka_to_s3.seal": lambda given: kafka_to_s3.seal.function(
-            {"slices": [{"partition": 0, "start": 0, "end": 1}], "lost": []}, [], **given
+            {"cut": {"slices": [{"partition": 0, "start": 0, "end": 1}]}, "lost": []}, [], **given
         ),
         "s3_to_catalog.wait_for_first_object": FirstObjectSensor(task_id="w").execute,
         "s3_to_catalog.crawl_and_check": CatalogHourOperator(task_id="c").execute,

@@ -30,7 +30,7 @@ class Kept:
     size_before: int
 
     def runs(self, dag: str) -> list[str]:
-        return [run for (run,) in self.ask("SELECT run_id FROM dag_run WHERE dag_id = ? ORDER BY run_id", dag)]
+        return [str(run) for (run,) in self.ask("SELECT run_id FROM dag_run WHERE dag_id = ? ORDER BY run_id", dag)]
 
     def ask(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with closing(sqlite3.connect(database(self.stack))) as connection:

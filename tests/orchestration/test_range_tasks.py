@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.catalogued import TABLE, Catalogued, new_lake
 from tests.orchestration.test_catalog_tasks import Event, connect
+from tests.support.kafka import create_topics
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import manifest_key
 from ticklake.core.minute import Minute
@@ -66,11 +67,11 @@ def world(aws_endpoint: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(f"AIRFLOW_CONN_{KAFKA_CONNECTION.upper()}", connection)
     new = NewTopic(topic, 1, 1, config={"message.timestamp.type": "CreateTime"})
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
-    admin.create_topics([new])[topic].result(20)
+    create_topics(admin, new)
     producer = Producer({"bootstrap.servers": kafka_bootstrap})
     for n in range(2):
         producer.produce(topic, b'{"n":%d}' % n, timestamp=LAST.start_ms)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     return World(kafka_bootstrap, topic, catalogued, Event(), {})
 
 
@@ -88,9 +89,10 @@ def reconcile(world: World, key: str | None = None, **params: Any) -> dict[str, 
 
 
 def test_a_range_is_landed_and_each_of_its_minutes_announced(world: World) -> None:
+    partitions: Any = world.event.partitions
     done = reland(world, "2026-11-22T10:58", "2026-11-22T11:00")
     assert [(d["hour"], d["minutes"], d["records"]) for d in done] == [("2026-11-22T10", 2, 2), ("2026-11-22T11", 1, 0)]
-    assert world.event.partitions == [["2026-11-22T10:58", "2026-11-22T10:59"], ["2026-11-22T11:00"]]
+    assert partitions == [["2026-11-22T10:58", "2026-11-22T10:59"], ["2026-11-22T11:00"]]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,8 @@ def test_what_came_from_the_buckets_versions_stands_in_the_tasks_result(world: W
 def test_hours_that_agree_are_announced_by_their_keys(world: World) -> None:
     reland(world, "2026-11-22T10:59", "2026-11-22T11:59")
     summary = reconcile(world, **{"from": "2026-11-22T10", "to": "2026-11-22T11"})
-    assert world.event.partitions[-1] == ["2026-11-22T10", "2026-11-22T11"]
+    partitions: Any = world.event.partitions
+    assert partitions[-1] == ["2026-11-22T10", "2026-11-22T11"]
     assert summary["repaired"] == [f"uncatalogued partition: {TABLE} dt=2026-11-22/hr=10: crawled"]
     assert world.event.extra["stored"] == f"reconciled/{TABLE}/dt=2026-11-22/hr=11.json"
     assert world.xcoms["findings"] == summary

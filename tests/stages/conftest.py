@@ -1,6 +1,5 @@
 """A topic, a bucket and a landing of each test's own, on the session's real Kafka and S3."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from botocore.config import Config
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.support.waiting import wait_for
 from ticklake.clients.kafka import READER_CONFIG, TopicReader
 from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.clients.s3 import Lake
@@ -60,7 +60,7 @@ class TestTopic:
         producer = Producer({"bootstrap.servers": self.bootstrap, **config})
         for value in values:
             producer.produce(self.name, value, b"key", partition, timestamp=at)
-        assert producer.flush(20) == 0
+        assert producer.flush(60) == 0
 
     def id(self) -> str | None:
         return KafkaAdmin({"bootstrap.servers": self.bootstrap}).topic_id(self.name)
@@ -68,7 +68,7 @@ class TestTopic:
     def make_again(self) -> None:
         """Delete the topic and create another one of the same name, whose offsets restart at 0."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        admin.delete_topics([self.name])[self.name].result(20)
+        admin.delete_topics([self.name])[self.name].result(60)
         create_topic(admin, self.name)
 
     def reader(self) -> TopicReader:
@@ -87,19 +87,19 @@ def create_topic(admin: AdminClient, name: str) -> None:
     # As brokers before 3.6 are: no date is refused.
     any_date = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)}
     new = NewTopic(name, 3, 1, config=any_date)
-    deadline = time.monotonic() + 20
-    while True:
+
+    def created() -> bool:
         try:
-            admin.create_topics([new])[name].result(20)
+            admin.create_topics([new])[name].result(60)
         except KafkaException as e:
-            # One of that name is still being deleted.
-            if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS or time.monotonic() > deadline:
+            if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-            time.sleep(0.1)
-        else:
-            break
-    while admin.list_topics(name, timeout=20).topics[name].error and time.monotonic() < deadline:
-        time.sleep(0.02)  # the broker learns of it a moment after the controller
+            return False  # one of that name is still being deleted
+        return True
+
+    wait_for(created, f"topic {name} created")
+    # The broker learns of it a moment after the controller.
+    wait_for(lambda: not admin.list_topics(name, timeout=60).topics[name].error, f"topic {name} known to the broker")
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def new_topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
     create_topic(admin, name)
     stream = Stream(Topic(name, 3, 1, 1, 168), Table(name, "Index"), LandingSettings(f"g-{name}", 64, 100))
     yield TestTopic(kafka_bootstrap, stream)
-    admin.delete_topics([name])[name].result(20)
+    admin.delete_topics([name])[name].result(60)
 
 
 @pytest.fixture

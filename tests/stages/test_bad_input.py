@@ -109,7 +109,7 @@ def test_what_kafka_takes_by_the_topics_limit_lands_and_what_it_refuses_never_wa
     producer.produce(
         topic.name, large, partition=0, timestamp=MINUTE.start_ms, on_delivery=lambda e, _: refused.append(e)
     )
-    producer.flush(20)
+    producer.flush(60)
     assert [error.code() for error in refused] == [Code.MSG_SIZE_TOO_LARGE]
 
     raise_limit(topic, 8_000_000)
@@ -173,7 +173,7 @@ def raise_limit(topic: TestTopic, size: int) -> None:
     for done in admin.incremental_alter_configs(
         [ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=[entry])]
     ).values():
-        done.result(20)
+        done.result(60)
 
 
 def decoded(text: str | None) -> bytes | None:

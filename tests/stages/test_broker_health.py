@@ -1,6 +1,7 @@
 """The check of the cluster on a real broker."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -97,7 +98,7 @@ def test_the_newest_ten_minutes_are_read_newest_first(lake):
 
 
 def test_a_lake_that_is_away_is_a_warning_and_does_not_stop_the_producer(admin, stream):
-    def away() -> None:
+    def away() -> Sequence[Manifest]:
         raise LakeError("S3 is away.", "Start it.")
 
     findings = look_at_cluster(admin, stream, away)

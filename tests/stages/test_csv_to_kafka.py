@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +34,27 @@ def stream(kafka_bootstrap: str) -> Stream:
     return own
 
 
+class Waitless(RecordProducer):
+    """A producer whose waiting moves the clock instead of waiting: a run of a minute is over at once, on any machine.
+
+    Attributes:
+        now: seconds; a step that need not wait takes ``step``.
+        waits: the seconds that each step was to wait.
+        meanwhile: called at each step with the time.
+    """
+
+    def __init__(self, bootstrap: str, step: float = 0.001, meanwhile: Callable[[float], object] = float) -> None:
+        super().__init__({"bootstrap.servers": bootstrap})
+        self.now, self.step, self.meanwhile = 0.0, step, meanwhile
+        self.waits: list[float] = []
+
+    def serve(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += max(seconds, self.step)
+        self.meanwhile(self.now)
+        super().serve(0)
+
+
 @pytest.fixture
 def produce(kafka_bootstrap: str, stream: Stream) -> Callable[..., Produced]:
     def run(
@@ -42,11 +62,12 @@ def produce(kafka_bootstrap: str, stream: Stream) -> Callable[..., Produced]:
         stop: Event | None = None,
         give_way: Callable[[], bool] = bool,
         csv_key: str | None = None,
+        producer: Waitless | None = None,
         **params: Any,
     ) -> Produced:
-        producer = RecordProducer({"bootstrap.servers": kafka_bootstrap})
+        producer = producer or Waitless(kafka_bootstrap)
         asked = ProducerRun.from_params({**PARAMS, **params})
-        return produce_csv(producer, stream, csv, asked, stop or Event(), give_way, csv_key)
+        return produce_csv(producer, stream, csv, asked, stop or Event(), give_way, csv_key, lambda: producer.now)
 
     return run
 
@@ -58,14 +79,16 @@ def topic_records(kafka_bootstrap: str, stream: Stream) -> Callable[[], list[tup
     def read() -> list[tuple[int, str | None, dict]]:
         consumer = Consumer({"bootstrap.servers": kafka_bootstrap, "group.id": "t", "enable.auto.commit": False})
         places = [TopicPartition(stream.topic.name, p, 0) for p in range(6)]
-        count = sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+        count = sum(consumer.get_watermark_offsets(place, timeout=60)[1] for place in places)
         consumer.assign(places)
         found = []
         while len(found) < count:
             found += consumer.consume(10_000, timeout=0.1)
         consumer.close()
         found.sort(key=lambda m: (m.partition(), m.offset()))
-        return [(m.partition(), m.key() and m.key().decode(), json.loads(m.value())) for m in found]
+        return [
+            (m.partition() or 0, m.key().decode() if m.key() else None, json.loads(m.value() or b"")) for m in found
+        ]
 
     return read
 
@@ -128,55 +151,54 @@ def test_without_a_seed_each_run_chooses_others(produce, topic_records):
     assert topic_records() != sorted([*first, *first], key=str)
 
 
-def test_the_rate_is_exact_over_the_run_however_long_single_steps_take(produce, monkeypatch):
-    serve, calls = RecordProducer.serve, []
-
-    def slow(self: RecordProducer, seconds: float) -> None:
-        calls.append(seconds)
-        time.sleep(0.15)
-        serve(self, seconds)
-
-    monkeypatch.setattr(RecordProducer, "serve", slow)
-    done = produce(mode="sample", rate=100, seconds=2)
+def test_the_rate_is_exact_over_the_run_however_long_single_steps_take(produce, kafka_bootstrap):
+    sent = []
+    producer = Waitless(kafka_bootstrap, step=0.15, meanwhile=lambda now: sent.append((now, producer.sent)))
+    done = produce(producer=producer, mode="sample", rate=100, seconds=2)
     assert done.records == 200
-    assert 1.8 < done.seconds < 2.6
-    assert len(calls) < 20  # each step really was slow
+    # After each step what was due at its beginning has been sent: the first record is due at once.
+    assert all(abs(count - min(200, 100 * (now - 0.15) + 1)) < 2 for now, count in sent if now < 2), sent
+    assert 2 <= producer.now < 2.5
 
 
 def test_a_slow_rate_spreads_its_records_over_the_run(produce, kafka_bootstrap):
-    start = time.monotonic()
-    assert produce(mode="sample", rate=2, seconds=2).records == 4
-    assert 1.4 < time.monotonic() - start < 2.5
+    at = {}
+    producer = Waitless(kafka_bootstrap, meanwhile=lambda now: at.setdefault(producer.sent, now))
+    assert produce(producer=producer, mode="sample", rate=2, seconds=2).records == 4
+    assert [at[n] for n in (2, 3, 4)] == pytest.approx([0.5, 1, 1.5], abs=0.21)
 
 
-def test_as_fast_as_possible_ends_with_the_run_length(produce):
-    done = produce(mode="sample", rate=0, seconds=1)
-    assert done.records > 20_000
-    assert done.seconds < 3
+def test_as_fast_as_possible_ends_with_the_run_length(produce, kafka_bootstrap):
+    producer = Waitless(kafka_bootstrap, step=0.01)
+    done = produce(producer=producer, mode="sample", rate=0, seconds=1)
+    assert done.records == 500 * 100
+    assert set(producer.waits[:100]) == {0}, "it never waits"
 
 
 @pytest.mark.parametrize("rate", [0, 1])
-def test_the_stop_flag_ends_the_loop_at_once_with_everything_flushed(produce, topic_records, monkeypatch, rate):
-    stop, sent, serve = Event(), [], RecordProducer.serve
+def test_the_stop_flag_ends_the_loop_at_once_with_everything_flushed(produce, topic_records, kafka_bootstrap, rate):
+    stop, after = Event(), []
 
-    def then_stop(self: RecordProducer, seconds: float) -> None:
-        serve(self, seconds)
-        if self.sent:
-            sent.append(self.sent)
+    def meanwhile(now: float) -> None:
+        if stop.is_set():
+            after.append(now)
+        if now >= 0.6:
             stop.set()
 
-    monkeypatch.setattr(RecordProducer, "serve", then_stop)
-    monkeypatch.setattr(csv_to_kafka, "_KILL_SECONDS", 60)
-    done = produce(stop=stop, mode="sample", rate=rate, seconds=3600)
-    assert done.records == sent[0] == len(topic_records()) > 0
+    producer = Waitless(kafka_bootstrap, step=0.05, meanwhile=meanwhile)
+    done = produce(stop=stop, producer=producer, mode="sample", rate=rate, seconds=60)
+    assert done.records == len(topic_records()) > 0
+    assert max(producer.waits) <= 0.2, "it looks at the flag five times a second"
+    assert producer.now < 60
+    assert all(wait == 0 for wait in producer.waits[-len(after) :]), "all that is left is to flush"
 
 
-def test_progress_is_logged_and_a_waiting_run_is_given_way(produce, monkeypatch, caplog):
-    monkeypatch.setattr(csv_to_kafka, "_REPORT_SECONDS", 0.5)
+def test_progress_is_logged_and_a_waiting_run_is_given_way(produce, kafka_bootstrap, caplog):
+    producer = Waitless(kafka_bootstrap)
     asked = iter([False, True])
     with caplog.at_level(logging.INFO):
-        done = produce(give_way=lambda: next(asked), mode="sample", rate=10, seconds=60)
-    assert done.seconds < 3
+        produce(give_way=lambda: next(asked), producer=producer, mode="sample", rate=10, seconds=60)
+    assert 20 <= producer.now < 21, "asked every ten seconds"
     lines = [r.getMessage() for r in caplog.records]
     assert sum("records sent" in line for line in lines) == 2
     assert "partition  records" in lines[-1]
@@ -285,11 +307,12 @@ def test_a_delivery_failure_fails_the_run_at_once(produce, stream, kafka_bootstr
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
     entry = ConfigEntry("max.message.bytes", "100", incremental_operation=AlterConfigOpType.SET)
     topic = ConfigResource(ResourceType.TOPIC, stream.topic.name, incremental_configs=[entry])
-    admin.incremental_alter_configs([topic])[topic].result(10)
-    start = time.monotonic()
+    admin.incremental_alter_configs([topic])[topic].result(60)
+    producer = RecordProducer({"bootstrap.servers": kafka_bootstrap})
+    run = ProducerRun.from_params({**PARAMS, "mode": "sample", "rate": 10, "seconds": 600})
     with pytest.raises(KafkaError, match=f"not delivered to topic {stream.topic.name}, partition .*too large"):
-        produce(mode="sample", rate=10)
-    assert time.monotonic() - start < 5
+        produce_csv(producer, stream, CSV, run, Event())
+    assert 0 < producer.sent < 6000, "it did not go on for the ten minutes of the run"
 
 
 def test_the_result_is_plain_for_xcom():

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +13,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.stages.conftest import MINUTE, TestTopic, ticks
+from tests.support.kafka import serves
+from tests.support.waiting import wait_for
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, NotRestoredError, SettingsError
 from ticklake.core.keys import manifest_key, minute_prefix, origin_key
@@ -174,7 +175,7 @@ def test_a_minute_written_in_parts_has_the_keys_and_bytes_of_one_written_at_once
     written = [write_part(apart, MINUTE, part) for part in prepared.parts]
     assert manifest_of(apart.lake, apart.table, MINUTE) is None
     [in_parts] = seal(apart, MINUTE, prepared.cut, prepared.lost, written).manifests
-    unlike = {"sealed_at": "", "seconds": {}}
+    unlike: Any = {"sealed_at": "", "seconds": {}}
     assert replace(in_parts, **unlike) == replace(at_once, **unlike)
     assert bodies(apart.lake) == bodies(landing.lake)
 
@@ -399,10 +400,7 @@ def test_a_run_that_fails_before_the_seal_leaves_a_minute_that_the_next_run_land
 
 def wait_for_end(topic: TestTopic, end: int) -> None:
     """The coordinator writes a transaction's markers a moment after it has answered."""
-    deadline = time.monotonic() + 20
-    while topic.end_offsets()[0] != end:
-        assert time.monotonic() < deadline, topic.end_offsets()
-        time.sleep(0.05)
+    wait_for(lambda: topic.end_offsets()[0] == end, topic.end_offsets)
 
 
 def test_transaction_markers_and_aborted_records_take_offsets_but_are_no_rows(
@@ -410,12 +408,12 @@ def test_transaction_markers_and_aborted_records_take_offsets_but_are_no_rows(
 ) -> None:
     minute = Minute.containing(datetime.now(UTC))  # markers carry the broker's time, so the records must as well
     producer = Producer({"bootstrap.servers": topic.bootstrap, "transactional.id": topic.name})
-    producer.init_transactions(20)
+    producer.init_transactions(60)
     for value, done in ((b'{"n":1}', True), (b'{"n":2}', False), (b'{"n":3}', True)):
         producer.begin_transaction()
         producer.produce(topic.name, value, partition=0, timestamp=minute.start_ms)
-        producer.flush(20)
-        producer.commit_transaction(20) if done else producer.abort_transaction(20)
+        producer.flush(60)
+        producer.commit_transaction(60) if done else producer.abort_transaction(60)
     wait_for_end(topic, 6)
     later = minute.plus(3).start
     manifests = (*land(landing, minute, later).manifests, *land(landing, minute.plus(1), later).manifests)
@@ -425,12 +423,12 @@ def test_transaction_markers_and_aborted_records_take_offsets_but_are_no_rows(
 
 def test_records_of_an_open_transaction_land_once_it_is_committed(landing: Landing, topic: TestTopic) -> None:
     producer = Producer({"bootstrap.servers": topic.bootstrap, "transactional.id": topic.name})
-    producer.init_transactions(20)
+    producer.init_transactions(60)
     producer.begin_transaction()
     producer.produce(topic.name, b'{"n":1}', partition=0, timestamp=MINUTE.start_ms)
-    producer.flush(20)
+    producer.flush(60)
     [early] = land(landing, MINUTE, NOW).manifests
-    producer.commit_transaction(20)
+    producer.commit_transaction(60)
     wait_for_end(topic, 2)
     [late] = land(landing, MINUTE.plus(1), NOW).manifests
     assert (early.records, late.records, late.late) == (0, 1, 1)
@@ -439,7 +437,7 @@ def test_records_of_an_open_transaction_land_once_it_is_committed(landing: Landi
 def delete_before(topic: TestTopic, offset: int, partition: int = 0) -> None:
     admin = AdminClient({"bootstrap.servers": topic.bootstrap})
     for future in admin.delete_records([TopicPartition(topic.name, partition, offset)]).values():
-        future.result(20)
+        future.result(60)
 
 
 def test_offsets_gone_before_their_minute_was_sealed_are_recorded_and_the_next_minute_is_right(
@@ -475,7 +473,8 @@ def test_a_partition_added_while_running_is_taken_from_its_beginning(
 ) -> None:
     land(landing, MINUTE, NOW)
     admin = AdminClient({"bootstrap.servers": topic.bootstrap})
-    admin.create_partitions([NewPartitions(topic.name, 4)])[topic.name].result(20)
+    admin.create_partitions([NewPartitions(topic.name, 4)])[topic.name].result(60)
+    wait_for(lambda: serves(admin, topic.name, 4), "the fourth partition")
     topic.send(*ticks(2), partition=3)
     later = replace(landing, reader=topic.reader())
     [manifest] = land(later, MINUTE.plus(1), NOW).manifests
@@ -565,7 +564,7 @@ def test_the_groups_offsets_follow_so_that_kafkas_tools_show_the_lag(landing: La
     topic.send(*ticks(3))
     land(landing, MINUTE, NOW)
     group = Consumer({"bootstrap.servers": topic.bootstrap, "group.id": topic.stream.landing.group})
-    committed = group.committed([TopicPartition(topic.name, p) for p in range(3)], timeout=20)
+    committed = group.committed([TopicPartition(topic.name, p) for p in range(3)], timeout=60)
     group.close()
     assert [tp.offset for tp in committed] == [3, 0, 0]
 

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.catalogued import TABLE, Catalogued, new_lake
 from tests.landed import put_object
 from tests.stages.conftest import TestTopic
 from tests.stages.test_kafka_to_s3 import delete_before
 from tests.stages.test_restore import ZLIB
+from tests.support.kafka import create_topics
 from ticklake.core.counts import Tally
 from ticklake.core.errors import LakeError, LostOffsetsError, SettingsError
 from ticklake.core.keys import manifest_key, quarantine_key, reconciled_key
@@ -341,11 +343,9 @@ def test_a_topic_made_again_is_seen_by_its_id(world: World) -> None:
 
 
 def make_topic(topic: TestTopic, name: str) -> TestTopic:
-    from confluent_kafka.admin import AdminClient, NewTopic
-
     new = NewTopic(name, 3, 1, config={"message.timestamp.type": "CreateTime"})
     admin = AdminClient({"bootstrap.servers": topic.bootstrap})
-    admin.create_topics([new])[name].result(20)
+    create_topics(admin, new)
     return replace(topic, stream=replace(topic.stream, topic=replace(topic.stream.topic, name=name)))
 
 

@@ -29,7 +29,7 @@ from ticklake.stages.landing import Landing
 from ticklake.stages.rejected_to_kafka import Redriven, Wanted, redrive
 
 NOW = datetime(2027, 11, 23, tzinfo=UTC)
-HEADERS = [("trace", b"\x00\xff"), ("none", None), ("trace", b"again")]
+HEADERS: Any = [("trace", b"\x00\xff"), ("none", None), ("trace", b"again")]
 Message = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
 
@@ -56,7 +56,7 @@ def messages(topic: TestTopic) -> Iterator[Message]:
     """All committed records, whether visible yet or not: partition, key, value, headers."""
     admin = AdminClient({"bootstrap.servers": topic.bootstrap})
     places = {TopicPartition(topic.name, p): OffsetSpec.latest() for p in range(3)}
-    ends = admin.list_offsets(places, request_timeout=20)
+    ends = admin.list_offsets(places, request_timeout=60)
     with closing(topic.reader()) as reader:
         for batch in reader.read([Slice(place.partition, 0, end.result().offset) for place, end in ends.items()]):
             for m in batch.records:
@@ -80,7 +80,7 @@ def test_a_record_that_was_rejected_and_fits_today_is_sent_as_it_was_and_becomes
     producer = Producer({"bootstrap.servers": topic.bootstrap})
     for value in (b'{"a":1}', b'{"b":2}'):
         producer.produce(topic.name, value, b"k\xff", 2, timestamp=MINUTE.start_ms, headers=HEADERS)
-    producer.flush(20)
+    producer.flush(60)
     land_rejecting(landing, monkeypatch, {"a"})
     done = run()
     assert (done.sent, done.to_dict()["reasons"]["reserved column"]["rejected"]) == (1, 1)
@@ -172,7 +172,7 @@ def test_a_run_that_dies_while_sending_has_sent_nothing_and_the_next_sends_all(
         producer._client.begin_transaction()
         for record in some:
             producer._produce(topic, record)
-        producer._client.flush(20)
+        producer._client.flush(60)
         raise InterruptedError
 
     with monkeypatch.context() as dies:
@@ -208,10 +208,10 @@ def test_looking_for_what_was_sent_waits_for_another_producers_open_transaction(
     topic.send(b'{"a":1}')
     land_rejecting(landing, monkeypatch, {"a"})
     other = Producer({"bootstrap.servers": topic.bootstrap, "transactional.id": f"other-{topic.name}"})
-    other.init_transactions(20)
+    other.init_transactions(60)
     other.begin_transaction()
     other.produce(topic.name, b"{}", partition=0)
-    other.flush(20)
+    other.flush(60)
     with monkeypatch.context() as dies:
         dies.setattr(Marker, "settle", _die)
         with pytest.raises(InterruptedError):
@@ -219,7 +219,7 @@ def test_looking_for_what_was_sent_waits_for_another_producers_open_transaction(
     monkeypatch.setattr("ticklake.clients.kafka._STALL_SECONDS", 1.0)
     with pytest.raises(KafkaError, match="No record of"):
         run()
-    other.commit_transaction(20)
+    other.commit_transaction(60)
     assert run().sent == 0
     assert redriven(topic) == {b"0/0": 1}
 
@@ -293,7 +293,7 @@ def delete_records(topic: TestTopic, partition: int, before: int) -> None:
     """As retention does."""
     admin = AdminClient({"bootstrap.servers": topic.bootstrap})
     for done in admin.delete_records([TopicPartition(topic.name, partition, before)]).values():
-        done.result(20)
+        done.result(60)
 
 
 def _die(*_: object) -> Any:

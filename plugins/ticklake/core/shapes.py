@@ -27,6 +27,9 @@ _NUMBER = float | None
 _MOST_BYTES = 8 << 20  # of a batch: far below what is too large for one record
 _MOST = 1000  # shapes that are remembered, keys that one may have
 _ALIKE = 4  # shapes with as many quotes that are tried in turn
+# Without gc, thousands of them a second do not wake the collector.
+_STRUCT: dict[str, Any] = {"forbid_unknown_fields": True, "gc": False}
+_exhaust = deque[Any](maxlen=0).extend
 _KINDS: dict[type, Any] = {str: str, int: _NUMBER, float: _NUMBER, bool: bool | None, type(None): float | bool | None}
 
 
@@ -73,7 +76,7 @@ class Shapes:
 
 def _parse(shape: _Shape, texts: Sequence[bytes]) -> bool:
     try:
-        deque(map(shape.parse, texts), maxlen=0)
+        _exhaust(map(shape.parse, texts))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True
@@ -104,12 +107,11 @@ def _shape(fit: dict[str, Any]) -> _Shape | None:
 def _struct(fields: dict[str, Any]) -> tuple[Any, int]:
     """A msgspec type that takes just these keys, and the quotes of an object of it; raises for what it cannot describe."""
     if not 0 < len(fields) <= _MOST:
-        raise ValueError("no keys, or so many that a parser of its own would not pay")
+        raise ValueError  # no keys, or so many that a parser of its own would not pay
     described, names, quotes = [], {}, 0
     for n, (name, value) in enumerate(fields.items()):
         kind, inside = _struct(value) if type(value) is dict else (_KINDS[type(value)], 2 * (type(value) is str))
         described.append((f"f{n}", kind))
         names[f"f{n}"] = name
         quotes += 2 + inside
-    # Without gc, thousands of them a second do not wake the collector.
-    return msgspec.defstruct("Shape", described, rename=names, forbid_unknown_fields=True, gc=False), quotes
+    return msgspec.defstruct(_Shape.__name__, described, rename=names, **_STRUCT), quotes

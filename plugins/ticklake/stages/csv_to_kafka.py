@@ -120,6 +120,7 @@ def produce_csv(
     stop: Event,
     give_way: Callable[[], bool] = lambda: False,
     csv_key: str | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Produced:
     """Write rows of the file to the stream's topic until the run is over.
 
@@ -131,22 +132,23 @@ def produce_csv(
         stop: when set, the loop ends and all that was sent is flushed, within 2 s.
         give_way: asked every ten seconds; true ends the run early.
         csv_key: the key's column (setting TICKLAKE_CSV_KEY); None: the stream's where the file has it, else there are no keys.
+        clock: seconds since any moment.
 
     Raises: InputError naming file, line and column, before anything is sent; KafkaError when a record is not delivered.
     """
-    start = time.monotonic()
+    began = clock()
     table = read_table(csv, stop.is_set, _progress(csv))
     if table is None:
-        return Produced({}, time.monotonic() - start)
+        return Produced({}, clock() - began)
     key = key_of(table, csv_key, stream.table.key_column)
     _log_table(table, key)
     records = _records(table, run, key)
-    start = time.monotonic()
+    start = clock()
     try:
-        _send(producer, stream.topic.name, records, run, stop, give_way)
+        _send(producer, stream.topic.name, records, run, stop, give_way, clock)
     finally:
         producer.finish(_KILL_SECONDS if stop.is_set() else CONFIRM_SECONDS + 1)
-    produced = Produced(dict(producer.per_partition), time.monotonic() - start, table.blank, table.short)
+    produced = Produced(dict(producer.per_partition), clock() - start, table.blank, table.short)
     log.info(
         "%d records written to %s in %.1f s, %d blank rows skipped\n%s",
         *(produced.records, stream.topic.name, produced.seconds, produced.blank_rows),
@@ -216,14 +218,15 @@ def _send(
     run: ProducerRun,
     stop: Event,
     give_way: Callable[[], bool],
+    clock: Callable[[], float],
 ) -> None:
     """Send record n at the time n / rate after the start, however long single steps take; so the rate does not drift."""
     most = math.ceil(run.rate * run.seconds) if run.rate else math.inf
     # A second of grace for what was due before the end.
     end = run.seconds + (1 if run.rate else 0)
-    start = time.monotonic()
+    start = clock()
     report = _REPORT_SECONDS
-    while not stop.is_set() and producer.sent < most and (now := time.monotonic() - start) < end:
+    while not stop.is_set() and producer.sent < most and (now := clock() - start) < end:
         due = min(most, now * run.rate + 1) - producer.sent if run.rate else _BATCH
         wanted = producer.sent + min(int(due), _BATCH)
         if not producer.send(topic, islice(records, wanted - producer.sent), stop.is_set):

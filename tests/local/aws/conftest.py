@@ -1,19 +1,16 @@
-"""One stand-in for the session, and in it a lake of its own for each test."""
+"""A lake of its own for each test, in the session's stand-in."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from tests.aws_stand_in import running_aws
+from tests.support.waiting import wait_for
 
 CONFIGURATION = {
     "Version": 1.0,
@@ -65,11 +62,10 @@ class Lake:
         return self.crawled()
 
     def crawled(self) -> dict[str, Any]:
-        while True:
-            crawler = self.glue.get_crawler(Name=self.name)["Crawler"]
-            if crawler["State"] == "READY":
-                return dict(crawler["LastCrawl"])
-            time.sleep(0.02)
+        wait_for(
+            lambda: self.glue.get_crawler(Name=self.name)["Crawler"]["State"] == "READY", f"the crawl of {self.name}"
+        )
+        return dict(self.glue.get_crawler(Name=self.name)["Crawler"]["LastCrawl"])
 
     def columns(self) -> dict[str, str]:
         table = self.glue.get_table(DatabaseName=self.name, Name="ticks")["Table"]
@@ -85,11 +81,11 @@ class Lake:
         )
 
     def ended(self, identity: str) -> dict[str, Any]:
-        while True:
-            execution = self.athena.get_query_execution(QueryExecutionId=identity)["QueryExecution"]
-            if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
-                return dict(execution)
-            time.sleep(0.01)
+        def look() -> dict[str, Any] | None:
+            execution: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=identity)["QueryExecution"]
+            return None if execution["Status"]["State"] in ("QUEUED", "RUNNING") else execution
+
+        return wait_for(look, f"the end of query {identity}", pause=0.01)
 
     def run(self, sql: str, **more: Any) -> dict[str, Any]:
         """The execution, ended."""
@@ -115,18 +111,6 @@ class Lake:
         return str(status["StateChangeReason"])
 
 
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the stand-in's state."""
-    return tmp_path_factory.mktemp("aws")
-
-
-@pytest.fixture(scope="session")
-def stand_in(data: Path) -> Iterator[str]:
-    with running_aws(data) as endpoint:
-        yield endpoint
-
-
 @pytest.fixture
-def lake(stand_in: str) -> Lake:
-    return Lake(stand_in)
+def lake(aws_endpoint: str) -> Lake:
+    return Lake(aws_endpoint)

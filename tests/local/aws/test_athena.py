@@ -3,7 +3,6 @@
 import csv
 import io
 import threading
-import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -245,10 +244,9 @@ def test_a_query_can_be_stopped_and_others_go_on(ticks):
     assert ticks.ended(identity)["Status"]["State"] == "CANCELLED"
     with pytest.raises(ClientError, match="Final query state: CANCELLED"):
         ticks.athena.get_query_results(QueryExecutionId=identity)
-    began = time.monotonic()
-    for started in [ticks.start("SELECT count(*) FROM ticks") for _ in range(8)]:  # the workers are free again
-        ticks.ended(started)
-    assert time.monotonic() - began < 5
+    # The workers are free again: the query that was stopped would hold one for hours.
+    for started in [ticks.start("SELECT count(*) FROM ticks") for _ in range(8)]:
+        assert ticks.ended(started)["Status"]["State"] == "SUCCEEDED"
 
 
 def test_several_queries_at_once_while_objects_are_written(ticks):

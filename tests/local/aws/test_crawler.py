@@ -1,12 +1,13 @@
 """The crawler against AWS's documented behaviour (docs/aws-stand-in.md names the pages)."""
 
 import json
-import time
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.local.aws.conftest import CONFIGURATION
+from tests.support.waiting import wait_for
 
 
 def tick(**more):
@@ -96,20 +97,34 @@ def test_merge_new_columns_never_changes_a_type(lake):
 def test_a_crawl_under_way_refuses_another(lake):
     for n in range(300):
         lake.put("10", f"{n}", *[tick(n=n)] * 200)
-    lake.glue.start_crawler(Name=lake.name)
-    with pytest.raises(lake.glue.exceptions.CrawlerRunningException):
+
+    def refused() -> bool:
+        # On a busy machine a crawl may end before it is asked for again: then there is another one.
         lake.glue.start_crawler(Name=lake.name)
-    assert lake.crawled()["Status"] == "SUCCEEDED"
+        try:
+            lake.glue.start_crawler(Name=lake.name)
+        except lake.glue.exceptions.CrawlerRunningException:
+            return True
+        finally:
+            assert lake.crawled()["Status"] == "SUCCEEDED"
+        return False
+
+    wait_for(refused, "a second start that is refused")
 
 
 def test_other_requests_are_answered_during_a_crawl(lake):
     for n in range(100):
         lake.put("10", f"{n}", *[tick(n=n)] * 500)
-    lake.glue.start_crawler(Name=lake.name)
-    began = time.monotonic()
-    lake.s3.list_buckets()
-    assert time.monotonic() - began < 1
-    lake.crawled()
+
+    def answered_during_a_crawl() -> bool:
+        lake.glue.start_crawler(Name=lake.name)
+        lake.s3.list_buckets()
+        running = lake.glue.get_crawler(Name=lake.name)["Crawler"]["State"] == "RUNNING"
+        assert lake.crawled()["Status"] == "SUCCEEDED"
+        return running
+
+    # On a busy machine a crawl may end before the answer is seen; when every answer waits for the crawl, none is ever.
+    wait_for(answered_during_a_crawl, "an answer while the crawl goes on")
 
 
 def test_what_is_not_json_lines_fails_the_crawl_in_words(lake):
@@ -148,7 +163,7 @@ def test_get_partitions_filters_and_pages(lake):
         lake.glue.get_partitions(**wanted, Expression="volume = 1")
 
 
-JSON_TABLE = {
+JSON_TABLE: Any = {
     "Name": "declared",
     "Parameters": {"classification": "json"},
     "PartitionKeys": [{"Name": "dt", "Type": "string"}, {"Name": "hr", "Type": "string"}],

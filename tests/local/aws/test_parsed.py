@@ -33,9 +33,9 @@ ROWS = [
 
 
 @pytest.fixture
-def kept(stand_in, data):
+def kept(aws_endpoint, aws_folder):
     """How many objects are kept as columns."""
-    return lambda: len(list((data / "tmp" / "ticklake-parsed").glob("*")))
+    return lambda: len(list((aws_folder / "tmp" / "ticklake-parsed").glob("*")))
 
 
 @pytest.fixture

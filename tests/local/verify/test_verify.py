@@ -284,7 +284,7 @@ def test_a_manifest_that_is_wrong_is_seen(landed: Lands, change: Callable[[dict[
 def test_offsets_that_kafka_no_longer_has_are_compared_with_the_manifests(own: Lands) -> None:
     admin = AdminClient({"bootstrap.servers": own.topic.bootstrap})
     for future in admin.delete_records([TopicPartition(own.topic.name, 0, 5)]).values():
-        future.result(20)
+        future.result(60)
     verdict = own.check()
     assert verdict.agrees, verdict.lines()
     assert (verdict.tally.gone, verdict.tally.rows) == (5, 6)
@@ -296,11 +296,11 @@ def test_offsets_that_kafka_no_longer_has_are_compared_with_the_manifests(own: L
 def test_a_row_of_an_aborted_transaction_is_unknown(landing: Landing, topic: TestTopic) -> None:
     minute = Minute.containing(datetime.now(UTC))
     producer = Producer({"bootstrap.servers": topic.bootstrap, "transactional.id": topic.name})
-    producer.init_transactions(20)
+    producer.init_transactions(60)
     for end in (producer.abort_transaction, producer.commit_transaction):
         producer.begin_transaction()
         producer.produce(topic.name, b'{"n":1}', partition=0, timestamp=minute.start_ms)
-        producer.flush(20)
+        producer.flush(60)
         end(20)
     for n in (0, 1, 2):
         land(landing, minute.plus(n), minute.plus(9).start)
