@@ -6,8 +6,8 @@ partition, writes them under `raw/<table>/dt=…/hr=…/`, and seals them with a
 Minutes before it that are not sealed yet are landed first, so one run heals an outage.
 
 A run of a sealed minute (retry, backfill, clear) changes nothing: it looks whether all objects are there and writes a
-missing or damaged one again from the same offsets, or from the bucket's versions where Kafka no longer has them. Nothing is replaced
-by less. Records that cannot become rows are kept under `rejected/`.
+missing or damaged one again from the same offsets, or from the bucket's versions where Kafka no longer has them. Nothing is
+replaced by less. Records that cannot become rows are kept under `rejected/`.
 By hand: Trigger, *Advanced Options*, the minute as *Partition Key*; or *Backfill* for a range of minutes.
 """
 

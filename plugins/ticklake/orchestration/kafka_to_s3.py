@@ -32,8 +32,8 @@ def land(**context: Any) -> dict[str, Any]:
     """Land the run's minute; returns what was sealed, for the UI.
 
     Raises:
-        AirflowFailException: offsets were lost, and the minute is sealed with its loss; or objects of a sealed minute are lost for
-            good. A retry would change nothing.
+        AirflowFailException: offsets were lost, and the minute is sealed with its loss; or objects of a sealed minute are lost
+            for good. A retry would change nothing.
     """
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
