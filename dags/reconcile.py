@@ -6,7 +6,7 @@ and Athena are compared: consecutive manifests touch; the objects in S3 are exac
 as many lines; Athena counts as many rows, each Kafka offset once; what Kafka still holds at both ends is what lies in S3.
 
 What differs stands as a table in the task's log, in the XCom `findings`, and under `reconciled/<table>/dt=…/hr=….json`. An
-object that no manifest lists is moved to `quarantine/`, a missing or damaged one is written again from Kafka, or from the
+object that no manifest lists is moved to `quarantine/`, a missing or damaged one is written again from Kafka or from the
 bucket's versions, an hour that Athena does not see is crawled. A difference that stays fails the task and names its remedy.
 The kinds of findings: `docs/reconcile.md`.
 """
