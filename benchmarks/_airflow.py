@@ -13,4 +13,4 @@ def api(stack: Stack) -> httpx.Client:
     """A client of ``/api/v2``; paths are relative to it."""
     url = stack.home.airflow_url
     auth = LoggedIn(login_of(stack), url)
-    return httpx.Client(base_url=f"{url}/api/v2", auth=auth, timeout=30, trust_env=False)
+    return httpx.Client(base_url=f"{url}/api/v2", auth=auth, timeout=120, trust_env=False)

@@ -26,7 +26,7 @@ from ticklake.core.origin import Origin
 from ticklake.core.slices import Slice
 
 RECORDS = 10  # of each Kafka partition, a minute
-_EVERY = {"kafka_to_s3": 1, "broker_health": 1, "catalog_to_counts": 1}  # minutes; all others run each hour
+EACH_MINUTE = ("kafka_to_s3", "broker_health", "catalog_to_counts")  # all others run each hour
 _STAMP = "%Y-%m-%d %H:%M:%S.%f"
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 _KEY = re.compile(r"\d{4}-\d\d-\d\dT\d\d(:\d\d)?")
@@ -95,7 +95,7 @@ def run(database: Path, minutes: int) -> int:
         made = 0
         for template in _templates(connection):
             rows = tables.of(template)
-            every = _EVERY.get(template["dag_id"], 60)
+            every = 1 if template["dag_id"] in EACH_MINUTE else 60
             for back in range(every, minutes + 1, every):
                 tables.copy(rows, end - timedelta(minutes=back))
                 made += 1

@@ -18,6 +18,7 @@ from local.stack import Stack
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
+ARCHIVE = "_airflow_deleted__dag_run__20261101000000"  # of somebody who kept what he removed
 MANY = 700  # more than one step of removing
 
 
@@ -107,6 +108,7 @@ def fill(stack: Stack) -> None:
         pending(connection, 9 * DAY)
         pending(connection, 9 * DAY, created_run=run(connection, "hourly", "counted", 9 * DAY))
         run(connection, "hourly", "young", 1 * DAY)
+        connection.execute(f"CREATE TABLE {ARCHIVE} AS SELECT * FROM dag_run")
     task_log(stack, "dag_id=minutely/run_id=old/task_id=work/attempt=1.log", 8 * DAY)
     task_log(stack, "dag_id=minutely/run_id=young/task_id=work/attempt=1.log", 6 * DAY)
     task_log(stack, "dag_processor/2026-11-01/dags-folder/minutely.py.log", 8 * DAY)
@@ -157,7 +159,7 @@ def test_a_partitioned_run_that_still_waits_keeps_what_it_has_seen(kept: Kept) -
 
 
 def test_no_archive_is_left_and_the_space_is_given_back(kept: Kept) -> None:
-    assert kept.ask("SELECT name FROM sqlite_master WHERE name LIKE '_airflow_deleted%'") == []
+    assert kept.ask("SELECT name FROM sqlite_master WHERE name LIKE '_airflow_deleted%'") == [(ARCHIVE,)]
     assert kept.ask("PRAGMA freelist_count") == [(0,)]
     assert database(kept.stack).stat().st_size < kept.size_before
 
@@ -175,6 +177,21 @@ def test_old_task_logs_go_with_their_folders_and_nothing_else(kept: Kept) -> Non
 
 def test_it_says_what_went(kept: Kept) -> None:
     assert f"{MANY + 2} DAG runs and 2 log files" in kept.said
+
+
+def test_a_step_that_fails_is_an_error_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Rows go by way of a table of their own: left behind by each failure, these would fill the disk."""
+    stack = Stack(Home(tmp_path, tmp_path / "tools", 20000))
+    airflow.prepare(stack)
+    with closing(sqlite3.connect(database(stack))) as connection, connection:
+        run(connection, "minutely", "old", 8 * DAY)
+        run(connection, "minutely", "young", 1 * DAY)
+        connection.execute("CREATE TRIGGER no BEFORE DELETE ON xcom BEGIN SELECT no_such_function(); END")
+    done = housekeeping(stack)
+    assert done.returncode == 1
+    assert "airflow db clean encountered errors on the following tables" in done.stdout + done.stderr
+    with closing(sqlite3.connect(database(stack))) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master WHERE name LIKE '_airflow_del%'").fetchall() == []
 
 
 def test_a_wrong_number_of_days_removes_nothing(kept: Kept) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ticklake.stages.housekeeping import remove_old_logs
 log = logging.getLogger(__name__)
 
 # Rows in one transaction: on SQLite the scheduler waits for it, and waits 5 s at most.
-_BATCH = 500
+_BATCH = 200
 _PAGES = 500  # in one step of giving space back
 # A DAG that was not parsed for long is not cleaned: after a pause of a week that would be all of them.
 _KEPT_TABLES = frozenset({"dag"})
@@ -62,7 +62,7 @@ def clean_database(before: datetime) -> int:
     DAGs with a run that began before and is not over are left out: a task that runs would lose its row, and be ended.
     Raises RuntimeError when a table could not be cleaned.
     """
-    from airflow.utils.db_cleanup import config_dict, run_cleanup
+    from airflow.utils.db_cleanup import ARCHIVE_TABLE_PREFIX, config_dict, run_cleanup
     from pendulum import instance
 
     runs = _count_runs()
@@ -72,15 +72,19 @@ def clean_database(before: datetime) -> int:
         if "dag_id" not in columns[name]:
             # Airflow 3.3 believes that some tables have it (asset_event, deadline), and fails on them when DAGs are left out.
             config_dict[name].dag_id_column = None
-    run_cleanup(
-        clean_before_timestamp=instance(before),
-        table_names=tables,
-        exclude_dag_ids=_unfinished_since(before) or None,
-        confirm=False,
-        skip_archive=True,
-        batch_size=_BATCH,
-        error_on_cleanup_failure=True,
-    )
+    try:
+        run_cleanup(
+            clean_before_timestamp=instance(before),
+            table_names=tables,
+            exclude_dag_ids=_unfinished_since(before) or None,
+            confirm=False,
+            skip_archive=True,
+            batch_size=_BATCH,
+            error_on_cleanup_failure=True,
+        )
+    finally:
+        # A step that failed leaves the table behind through which its rows went; somebody's own archives stay.
+        _drop({table for table in _columns().keys() - columns.keys() if table.startswith(ARCHIVE_TABLE_PREFIX)})
     gone = runs - _count_runs()
     _give_space_back()
     return gone
@@ -109,6 +113,15 @@ def _columns() -> dict[str, set[str]]:
     with create_session() as session:
         there = inspect(session.get_bind())
         return {table: {column["name"] for column in there.get_columns(table)} for table in there.get_table_names()}
+
+
+def _drop(tables: Collection[str]) -> None:
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    with create_session() as session:
+        for table in sorted(tables):
+            session.execute(text(f'DROP TABLE "{table}"'))
 
 
 def _count_runs() -> int:
