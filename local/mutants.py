@@ -186,7 +186,7 @@ def _show_alive(folder: Path, score: Score) -> None:
 
 def _table(scores: Sequence[Score]) -> str:
     rows = [
-        (f"core/{s.module}", s.mutants, s.killed + s.timeouts, len(s.alive), f"{s.percent:.1f} %", round(s.seconds))
+        (f"core/{s.module}", s.mutants, s.killed, s.timeouts, len(s.alive), f"{s.percent:.1f} %", round(s.seconds))
         for s in scores
     ]
-    return text_table(("module", "mutants", "noticed", "not", "share", "seconds"), rows)
+    return text_table(("module", "mutants", "failed a test", "never ended", "alive", "noticed", "seconds"), rows)

@@ -192,3 +192,17 @@ def test_little_is_packed_in_memory_and_much_in_a_file_from_a_mebibyte_on() -> N
     packer.add(os.urandom(2 << 20).hex().encode() + b"\n", [1])
     assert packer._body._rolled
     packer.close()
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+@pytest.mark.parametrize("more", [-2, -1, 0, 1, 2])
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_lines_that_end_at_a_block_s_edge_of_the_compressor_are_packed_once(
+    blocks: int, more: int, pieces: int
+) -> None:
+    size = (blocks << 20) + more
+    first = b"x" * (size // pieces - 1) + b"\n"
+    all_lines = [first, b"y" * (size - len(first) - 1) + b"\n"][:pieces]
+    [packed] = pack(all_lines, 1 << 30)
+    assert gzip.decompress(packed.body) == b"".join(all_lines)
+    assert (packed.records, sum(map(len, all_lines))) == (pieces, size)
