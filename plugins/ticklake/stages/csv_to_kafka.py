@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from ticklake.clients.kafka_producer import CONFIRM_SECONDS, RecordProducer
 from ticklake.core.errors import SettingsError
-from ticklake.core.sample.rows import Record, key_of, pool, record_maker
+from ticklake.core.sample.rows import Record, compact, key_of, pool, record_maker
 from ticklake.core.sample.table import Table, read_table
 from ticklake.core.sample.typed import typed_row
 from ticklake.core.settings import Stream
@@ -190,7 +190,7 @@ def _records(table: Table, run: ProducerRun, key: int | None) -> Iterator[Record
         return _replay(lambda: (made(row) for batch in table.batches() for row in batch), most, endless=run.endless)
     chance = random.Random(run.seed)  # noqa: S311 - not a secret
     rows = pool((row for batch in table.batches() for row in batch), most, chance)
-    records = [made(rows.pop()) for _ in range(len(rows))]  # so that no row is held twice
+    records = [compact(made(rows.pop())) for _ in range(len(rows))]  # so that no row is held twice
     return (chance.choice(records) for _ in iter(int, 1))
 
 
@@ -202,7 +202,7 @@ def _replay(read: Callable[[], Iterator[Record]], most: int, *, endless: bool) -
         for record in read():
             yield record
             if whole:
-                kept.append(record)
+                kept.append(compact(record))
                 whole = len(kept) <= most
         while whole:
             yield from kept

@@ -61,6 +61,10 @@ def test_one_value_that_is_no_number_makes_a_column_of_strings_and_is_named(tabl
     assert [tick["price"] for tick in read.ticks()] == rows
 
 
+def test_the_value_is_named_also_where_the_numbers_come_long_after_it(table):
+    assert note(table("price", *["n/a"] * 1000, *map(str, range(2000)))) == "strings, since line 2 has 'n/a'"
+
+
 def test_a_column_of_texts_needs_no_note(table):
     assert note(table("name", "a", "b")) == ""
 

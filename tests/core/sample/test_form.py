@@ -75,6 +75,13 @@ def test_the_first_line_that_is_not_utf8_is_said(table, monkeypatch):
     assert read.form.note == "line 4 holds bytes that are not UTF-8: the file is read as Windows-1252"
 
 
+def test_the_line_is_right_also_behind_a_character_that_was_read_in_two_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(form_module, "_CHUNK", 7)
+    path = tmp_path / "any.csv"
+    path.write_bytes(b"nameX\xe2\x82" + b"\xac\xff\nab\n")
+    assert form_of(path).note.startswith("line 1 holds bytes that are not UTF-8")
+
+
 def test_what_is_no_text_is_refused_with_the_remedy(refusal):
     assert refusal("a,b", "1,\x002").startswith("FILE, line 2: not text, it holds zero bytes. A compressed file")
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from ticklake.core.errors import SettingsError
-from ticklake.core.sample.rows import key_of, pool, record_maker, to_json
+from ticklake.core.sample.rows import compact, key_of, pool, record_maker, to_json
 
 HEADER = "Index,Date,Open,High,Low,Close,Adj Close,Volume,CloseUSD"
 ROW = "HSI,1986-12-31,2568.300049,2568.300049,2568.300049,2568.300049,2568.300049,0.0,333.87900637"
@@ -60,6 +60,13 @@ def test_a_key_that_is_no_column_is_an_error_that_names_the_nearest(table):
 )
 def test_a_key_is_the_value_as_the_row_has_it(table, rows, keys):
     assert [key for key, _ in records(table("k", *rows), 0)] == keys
+
+
+def test_a_record_that_is_kept_is_the_same_in_memory_of_its_own():
+    value = to_json({"a": 1})
+    key, copied = compact((b"k", value))
+    assert (key, copied) == (b"k", value)
+    assert copied is not value
 
 
 def test_without_a_key_there_is_none(table):

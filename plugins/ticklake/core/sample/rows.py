@@ -47,6 +47,12 @@ def to_json(row: dict[str, Value]) -> bytes:
     return orjson.dumps(row)
 
 
+def compact(record: Record) -> Record:
+    """The record in as much memory as it needs, to be kept: orjson's bytes hold on to the kilobytes they were written in."""
+    key, value = record
+    return key, bytes(memoryview(value))
+
+
 def pool(items: Iterable[T], most: int, chance: random.Random) -> list[T]:
     """At most so many of the items, each as likely as any other (a reservoir): memory is bounded however many there are."""
     kept: list[T] = []
