@@ -61,22 +61,33 @@ class _Aside:
 def run_checks(home: Home, fast: bool, pytest_arguments: Sequence[str]) -> int:
     """Run all checks, pytest last; returns 0 when all pass. One that fails does not keep the others from being run."""
     environment = _environment(home)
-    marks = _WITHOUT_STACK if fast else ()
     if pytest_arguments:
         failed = _run_steps(environment)
+        marks = _WITHOUT_STACK if fast else ()
         tests = subprocess.call([*_PYTEST, *marks, *pytest_arguments], cwd=PROJECT, env=environment)
     else:
-        # Most of their time tests wait, for minutes, brokers, answers: each part fills the gaps of the others.
-        asides = [] if fast else [_Aside.start("the end-to-end tests", ["-m", "end_to_end"], environment)]
-        asides.append(_Aside.start(f"the tests of {', '.join(_BESIDE)}", [*_WITHOUT_STACK, *_BESIDE], environment))
-        failed = _run_steps(environment)
-        rest = [*_WITHOUT_STACK, "tests", *(f"--ignore={folder}" for folder in _BESIDE)]
-        tests = subprocess.call([*_PYTEST, *rest], cwd=PROJECT, env=environment)
-        for aside in reversed(asides):
-            tests = aside.end() or tests
+        # A folder of each one's own: pytest would tidy the others' away.
+        with tempfile.TemporaryDirectory(prefix="ticklake-tests-", ignore_cleanup_errors=True) as folder:
+            failed, tests = _run_side_by_side(environment, Path(folder), fast)
     if failed:
         say(f"failed before pytest: {', '.join(failed)}")
     return 1 if failed else tests
+
+
+def _run_side_by_side(environment: dict[str, str], folder: Path, fast: bool) -> tuple[list[str], int]:
+    """Most of their time tests wait, for minutes, brokers, answers: each part fills the gaps of the others."""
+    asides = []
+    if not fast:
+        arguments = [f"--basetemp={folder / 'stack'}", "-m", "end_to_end"]
+        asides.append(_Aside.start("the end-to-end tests", arguments, environment))
+    arguments = [f"--basetemp={folder / 'beside'}", *_WITHOUT_STACK, *_BESIDE]
+    asides.append(_Aside.start(f"the tests of {', '.join(_BESIDE)}", arguments, environment))
+    failed = _run_steps(environment)
+    rest = [f"--basetemp={folder / 'rest'}", *_WITHOUT_STACK, "tests", *(f"--ignore={name}" for name in _BESIDE)]
+    tests = subprocess.call([*_PYTEST, *rest], cwd=PROJECT, env=environment)
+    for aside in reversed(asides):
+        tests = aside.end() or tests
+    return failed, tests
 
 
 def _run_steps(environment: dict[str, str]) -> list[str]:

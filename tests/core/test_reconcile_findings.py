@@ -10,6 +10,7 @@ from ticklake.core.keys import RAW, REJECTED, ObjectKey
 from ticklake.core.manifest import Manifest, StoredObject
 from ticklake.core.minute import Hour, Minute
 from ticklake.core.object_content import Content
+from ticklake.core.origin import Origin
 from ticklake.core.reconcile import (
     Ends,
     Finding,
@@ -247,3 +248,14 @@ def test_an_hour_that_nothing_reaches_is_a_gap_from_its_first_minute_on() -> Non
     [gap] = continuity(HOUR, [sealed(MINUTE.plus(-600), Slice(0, 0, 1))])
     assert gap.subject == "2026-11-22T10:00 to 2026-11-22T10:59"
     assert list(continuity(HOUR, [])) == []
+
+
+def test_a_partition_that_the_minute_after_does_not_know_began_there_at_0() -> None:
+    before, after = sealed(MINUTE, Slice(0, 0, 1), Slice(1, 0, 5)), sealed(MINUTE.plus(1), Slice(0, 1, 1))
+    overlap = next(continuity(HOUR, [before, after]))
+    assert (overlap.kind, overlap.seen) == (Kind.OVERLAP, "in two manifests: partition 1 offsets 0 to 4")
+
+
+def test_an_overlap_with_the_origin_names_it() -> None:
+    overlap = next(continuity(HOUR, [sealed(MINUTE, Slice(0, 0, 5)), Origin(MINUTE.plus(1), {0: 3}, None)]))
+    assert overlap.subject == "2026-11-22T10:05 to the origin 2026-11-22T10:06"

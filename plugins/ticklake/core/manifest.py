@@ -207,6 +207,8 @@ def _encoder(o: StoredObject, usual: str | None) -> dict[str, str | None]:
 def _objects(document: dict[str, Any], zone: str) -> tuple[StoredObject, ...]:
     known = StoredObject.__match_args__
     usual: dict[str, Any] = {"encoder": document.get("encoder")}
+    if not isinstance(usual["encoder"], str | None):
+        raise TypeError("encoder is not a string")
     # What a later version has added is left aside, as in the rest of the document.
     return tuple(StoredObject(**usual | {name: o[name] for name in known if name in o}) for o in document[zone])
 
