@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from ministack import app as ministack_app
 from ministack.core import iam_actions, iam_evaluator, responses
@@ -27,6 +27,14 @@ _WRITING_SECONDS = 10.0
 
 app = ministack_app.app
 new_id: Callable[[], str] = responses.new_uuid
+
+
+@runtime_checkable
+class Ordered(Protocol):
+    """What a bucket's objects are once `key_index` has them."""
+
+    def under(self, prefix: str) -> list[str]:
+        """The keys that begin so, in order."""
 
 
 class HostError(Exception):
@@ -92,8 +100,11 @@ def has_bucket(bucket: str) -> bool:
 
 def list_keys(bucket: str, prefix: str) -> list[str]:
     """Keys under a prefix, sorted. Uploads under way are not among them: S3 shows an object when it is whole."""
-    record = s3._buckets.get(bucket)
-    return [] if record is None else list(record["objects"].under(prefix))
+    objects = _objects(bucket)
+    if isinstance(objects, Ordered):
+        return objects.under(prefix)
+    # No request has come for this bucket yet: only those, on the event loop, may put the index in.
+    return sorted(key for key in list(objects) if key.startswith(prefix))
 
 
 def stored(bucket: str, keys: Iterable[str]) -> list[StoredObject]:

@@ -44,23 +44,17 @@ class Keyed(dict[str, Any]):
 
 
 def install() -> None:
-    """Index the buckets that are there, and each new one; list by the index."""
-    make = host.s3._create_bucket
+    """List by the index. A bucket gets it with its first request, whoever made it: S3's API, CloudFormation, an earlier run."""
+    find = host.s3._ensure_bucket
 
-    def make_and_index(name: str, *rest: Any, **more: Any) -> Any:
-        answer = make(name, *rest, **more)
-        _index()
-        return answer
-
-    host.replace(host.s3, "_create_bucket", make_and_index)
-    host.replace(host.s3, "_collect_list_entries", collect)
-    _index()
-
-
-def _index() -> None:
-    for record in host.everyones(host.s3._buckets):
-        if not isinstance(record["objects"], Keyed):
+    def find_and_index(name: str) -> Any:
+        record = find(name)
+        if record is not None and not isinstance(record["objects"], Keyed):
             record["objects"] = Keyed(record["objects"])
+        return record
+
+    host.replace(host.s3, "_ensure_bucket", find_and_index)
+    host.replace(host.s3, "_collect_list_entries", collect)
 
 
 def collect(
