@@ -26,7 +26,7 @@ from typing import Any
 from benchmarks._common import RESULTS, ROOT, Options, machine, parse, progress, versions
 from tests.aws_stand_in import running_aws
 from tests.faults import date_trials, kafka_trials, s3_trials, task_trials, time_trials
-from tests.faults.brokers import brokers
+from tests.faults.brokers import brokers, stopped_brokers
 from tests.faults.lab import NOTE, Lab, Outcome, Trial
 
 _WORKERS, _SLOW_WORKERS = 6, 12
@@ -76,11 +76,9 @@ def _all_outcomes(options: Options) -> Iterator[Outcome]:
     share = 0.05 if options.quick else 1.0
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ticklake-faults-")))
-        progress("starting two clusters of three brokers, and the AWS stand-in")
-        quiet = stack.enter_context(brokers(folder / "quiet"))
-        killed = stack.enter_context(brokers(folder / "killed"))
+        progress("starting clusters of three brokers, and the AWS stand-in")
         endpoint = stack.enter_context(running_aws(folder / "aws"))
-        calm, rough = Lab(quiet.bootstrap, endpoint, 3), Lab(killed.bootstrap, endpoint, 3)
+        calm = Lab(stack.enter_context(brokers(folder / "quiet")).bootstrap, endpoint, 3)
         busy = [
             *s3_trials.all_failing(1 if options.quick else 2),
             *task_trials.all_tasks(share),
@@ -89,9 +87,13 @@ def _all_outcomes(options: Options) -> Iterator[Outcome]:
         ]
         groups: list[tuple[Lab, int, Seeded]] = [
             (calm, _SLOW_WORKERS, _wanted([t for t in busy if t[0].slow], options)),
-            (rough, 1, _wanted([*kafka_trials.all_kafka(killed, share)], options)),
             (calm, _WORKERS, _wanted([t for t in busy if not t[0].slow], options)),
         ]
+        killed = stopped_brokers(folder / "killed")
+        rough = _wanted([*kafka_trials.all_kafka(killed, share)], options)
+        if rough:
+            stack.enter_context(killed.running())
+            groups.insert(1, (Lab(killed.bootstrap, endpoint, 3), 1, rough))
         yield from _run(stack, groups, options.rest.seed)
 
 

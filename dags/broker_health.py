@@ -2,7 +2,9 @@
 ### Is the Kafka cluster fit to take records, and does landing keep up?
 
 Each run looks once: brokers expected and seen, whether the controller quorum answers, the topic (created when it is missing),
-replicas in sync, settings that differ from the stream file, and the lag of landing in records and minutes.
+replicas in sync, settings that differ from the stream file, the lag of landing in offsets and minutes, an open transaction that
+holds records back, and how many records came early or late. A topic that was deleted and made again is a failure: landing
+refuses it.
 
 The findings stand as a table in the task's log, in the XCom `findings`, and on the event of the asset `kafka_topic`. Each is
 ok, a warning, or a failure with its remedy; a failure fails the task. Disk space is not seen: Kafka's Python client cannot

@@ -48,16 +48,27 @@ class Brokers:
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         return int(admin.list_topics(topic, timeout=60).topics[topic].partitions[partition].leader)
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """They run while the block does."""
+        try:
+            self.heal()
+            yield
+        finally:
+            stop(self.parts.all(), grace=5)
+
+
+def stopped_brokers(folder: Path, count: int = 3) -> Brokers:
+    """A cluster that does not run yet; its data will lie in ``folder``."""
+    ports = free_ports(2 * count)
+    nodes = [Broker(n + 1, ports[2 * n], ports[2 * n + 1]) for n in range(count)]
+    cluster = Cluster(folder / "kafka", tuple(nodes), class_path(Home.from_env()))
+    return Brokers(cluster, Parts(folder / "run", folder / "logs"))
+
 
 @contextmanager
 def brokers(folder: Path, count: int = 3) -> Iterator[Brokers]:
     """A running cluster; its data lies in ``folder``."""
-    ports = free_ports(2 * count)
-    nodes = [Broker(n + 1, ports[2 * n], ports[2 * n + 1]) for n in range(count)]
-    cluster = Cluster(folder / "kafka", tuple(nodes), class_path(Home.from_env()))
-    parts = Parts(folder / "run", folder / "logs")
-    try:
-        cluster.wait(cluster.start(parts))
-        yield Brokers(cluster, parts)
-    finally:
-        stop(parts.all(), grace=5)
+    made = stopped_brokers(folder, count)
+    with made.running():
+        yield made
