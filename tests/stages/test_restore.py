@@ -3,7 +3,6 @@
 import base64
 import gzip
 import hashlib
-import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -17,6 +16,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from tests.stages.conftest import MINUTE, TestTopic, new_topic, ticks
 from tests.stages.test_kafka_to_s3 import NOW, delete_before, made_again
+from tests.support.waiting import wait_for
 from ticklake.clients.kafka import TopicReader
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import KafkaError, LakeError, NotRestoredError
@@ -96,14 +96,15 @@ def compact(topic: TestTopic, end: int, left: int) -> None:
     wanted = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=change)
     admin = AdminClient({"bootstrap.servers": topic.bootstrap})
     admin.incremental_alter_configs([wanted])[wanted].result(20)
-    deadline, hours = time.monotonic() + 120, 0
-    while (now := held(topic, end)) != left:  # the cleaner looks every 15 s
-        assert time.monotonic() < deadline, f"{now} records are left"
-        if hours < 50:
-            # The newest segment is never compacted; a later record begins another one, once the broker knows the settings.
-            hours += 1
-            topic.send(b'{"rolls":"the segment"}', at=MINUTE.plus(60 * hours).start_ms)
-        time.sleep(0.2)
+    # The newest segment is never compacted; a later record begins another one, once the broker knows the settings.
+    later = (MINUTE.plus(60 * hours).start_ms for hours in range(1, 51))
+
+    def compacted() -> bool:
+        if at := next(later, None):
+            topic.send(b'{"rolls":"the segment"}', at=at)
+        return held(topic, end) == left
+
+    wait_for(compacted, lambda: f"{held(topic, end)} records are left", pause=0.2)  # the cleaner looks every 15 s
 
 
 @dataclass(frozen=True)

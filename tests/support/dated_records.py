@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
 from collections.abc import Sequence
+
+from tests.support.waiting import wait_for
 
 _PRODUCE, _VERSION, _ALL_REPLICAS = 0, 3, -1
 _ELECTING = {3, 5, 6}  # topic not known yet, leader not available, not leader
@@ -23,13 +24,13 @@ def produce(bootstrap: str, topic: str, partition: int, records: Sequence[tuple[
 
     The request and the batch are Kafka's Produce, version 3, and record batch, magic 2, as its protocol guide has them.
     """
-    deadline = time.monotonic() + 60
-    while True:
-        error, offset = _send(bootstrap, topic, partition, _batch(records))
-        if error not in _ELECTING:
-            break
-        assert time.monotonic() < deadline, f"{topic} {partition} has no leader"
-        time.sleep(0.02)
+    batch = _batch(records)
+
+    def answer() -> tuple[int, int] | None:
+        error, offset = _send(bootstrap, topic, partition, batch)
+        return None if error in _ELECTING else (error, offset)
+
+    error, offset = wait_for(answer, f"{topic} {partition} has no leader")
     assert error == 0, f"Kafka answered with error {error}"
     return offset
 

@@ -1,7 +1,6 @@
 """Lifecycle rules are really applied: of the template's, results and old versions go, and nothing else ever."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,10 +69,8 @@ class Lake:
                 entry["last_modified"] = before(age)
             file.write_text(json.dumps(record | {"last_modified": before(days[-1])}))
         self.process.start()
-        log, deadline = self._folder / "log", time.monotonic() + 60
-        while "Lifecycle rules of" not in log.read_text():
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
+        log = self._folder / "log"
+        wait_for(lambda: "Lifecycle rules of" in log.read_text(), log.read_text)
 
 
 def before(days: float) -> str:
