@@ -73,7 +73,7 @@ def test_each_stage_works_under_its_own_role(cloud, kafka_bootstrap, landing_as)
     now = Minute.containing(datetime.now(UTC))
     hour, later = now.hour, now.hour.plus(1).start
     landing = landing_as("Landing")
-    land(landing, now.plus(-1), now.start)
+    land(landing, now.plus(-1), later)
     landed = land(landing, now, later)
     assert sum(m.records for m in landed.manifests) == 50
     assert land(landing, now, later, force=True).rewritten

@@ -199,7 +199,7 @@ def read_topic(
         consumer.assign([TopicPartition(topic, partition, begins[partition])])
         at = begins[partition]
         while at < end:
-            for message in consumer.consume(500, timeout=60):
+            for message in consumer.consume(500, timeout=0.5):
                 assert message.error() is None
                 at = (message.offset() or 0) + 1
                 if at <= end:
@@ -366,6 +366,7 @@ def holders(file: Path, passwords: dict[str, str]) -> list[str]:
     return [user for user, password in passwords.items() if password.encode() in content]
 
 
+@pytest.mark.last
 def test_down_leaves_nothing_running(run: Run, output: str) -> None:
     pids = [part["pid"] for part in status(run)["parts"]]
     assert run("down").returncode == 0

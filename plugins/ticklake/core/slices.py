@@ -88,15 +88,17 @@ class Cut:
         slices: one per Kafka partition, in order of partition.
         open: Kafka partitions whose slice is known for certain only once its records were read, and the rule that ends
             it; until then the slice goes as far as it can. Without a rule it goes that far, and only its start is open.
+        now: the run's clock when it was chosen, ms since the epoch.
     """
 
     slices: tuple[Slice, ...]
     open: Mapping[int, EndRule | None] = field(default_factory=dict)
+    now: int = field(default=0, compare=False)
 
     def of(self, slices: Iterable[Slice]) -> Cut:
         """A part of this cut: some of its slices, or of what is left of them."""
         some = tuple(slices)
-        return Cut(some, {s.partition: self.open[s.partition] for s in some if s.partition in self.open})
+        return Cut(some, {s.partition: self.open[s.partition] for s in some if s.partition in self.open}, self.now)
 
     def readable(self, low: Offsets) -> Cut:
         """What Kafka still holds of it; slices of which nothing is held are left out, unless they are open."""
@@ -190,7 +192,7 @@ def cut(
         slices.append(s)
         if by_record or p in undecided:
             still_open[p] = None if adjacent else clock.rule(p)
-    return Cut(tuple(slices), still_open)
+    return Cut(tuple(slices), still_open, clock.now)
 
 
 def _slice(

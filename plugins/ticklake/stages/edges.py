@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
+from ticklake.core.moment import milliseconds
 from ticklake.core.origin import Origin
 from ticklake.core.slices import Offsets, Seen
 from ticklake.stages.landing import Landing, require_same_topic
@@ -27,7 +27,7 @@ class Edge:
         if self.sealed is None:
             return None
         ends = {s.partition: s.log_end for s in self.sealed.slices if s.log_end is not None}
-        return Seen(ends, int(datetime.fromisoformat(self.sealed.sealed_at).timestamp() * 1000))
+        return Seen(ends, milliseconds(self.sealed.sealed_at))
 
 
 def edges_of(landing: Landing, minute: Minute) -> tuple[Edge | None, Edge | None]:

@@ -16,16 +16,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
-from ticklake.core.errors import LakeError, LostOffsetsError, NotOverError
-from ticklake.core.keys import manifest_key
+from ticklake.core.errors import LostOffsetsError, NotOverError
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
 from ticklake.core.slices import Clock, Cut, LogState, Offsets, Slice, cut, groups, lost
 from ticklake.stages.edges import Edge, edges_of, minutes_to_land
-from ticklake.stages.landing import Landed, Landing, delete_late_leftovers, delete_leftovers, leftovers_by_minute
+from ticklake.stages.landing import Landed, Landing, delete_late_leftovers, leftovers_by_minute
 from ticklake.stages.minute_writer import Written, joined
 from ticklake.stages.restore import restore
 from ticklake.stages.sealed import manifest_of, newest_before
+from ticklake.stages.sealing import manifest_for, put_manifest
 from ticklake.stages.time_index import TimeIndex
 from ticklake.stages.write import LARGEST_RECORD, within, write
 
@@ -108,7 +108,9 @@ def write_part(landing: Landing, minute: Minute, part: Cut) -> Written:
 def seal(landing: Landing, minute: Minute, own: Cut, gone: tuple[Slice, ...], parts: Iterable[Written]) -> Landed:
     """Seal a minute whose parts are written; the first writer wins. Raises LostOffsetsError as ``land`` does."""
     written = joined(parts)
-    manifest, _ = _seal(landing, _manifest(landing, minute, own.settled(None, written.ends), gone, written), None)
+    manifest, _ = put_manifest(
+        landing, manifest_for(landing, minute, own.settled(None, written.ends), gone, written), None, own.now
+    )
     landing.reader.commit(manifest.ends)
     _complain_of_losses([manifest])
     return Landed((manifest,))
@@ -243,58 +245,8 @@ class _Unsealed:
         last = minute == self.minutes[-1]
         if not last and minute not in self._leftovers:
             self._leftovers = leftovers_by_minute(self._landing, minute)
-        manifest = _manifest(self._landing, minute, slices, lost(slices, self.low), written)
-        return _seal(self._landing, manifest, None if last else self._leftovers[minute])
-
-
-def _manifest(
-    landing: Landing, minute: Minute, slices: tuple[Slice, ...], gone: tuple[Slice, ...], written: Written
-) -> Manifest:
-    return Manifest(
-        table=landing.table,
-        topic=landing.reader.topic,
-        cluster_id=landing.reader.cluster_id,
-        topic_id=landing.topic_id,
-        minute=minute,
-        sealed_at=landing.clock().isoformat(timespec="milliseconds"),
-        run_id=landing.run_id,
-        slices=slices,
-        objects=written.objects,
-        rejected_objects=written.rejected_objects,
-        lost=gone,
-        min_timestamp=written.min_timestamp,
-        max_timestamp=written.max_timestamp,
-        early=written.early,
-        late=written.late,
-        seconds={"write": round(written.seconds, 3)},
-    )
-
-
-def _seal(landing: Landing, manifest: Manifest, found: set[str] | None) -> tuple[Manifest, bool]:
-    """Put the manifest unless there is one; returns the one that counts, and whether it is ours.
-
-    ``found`` are keys that lie under the minute's prefix; None: they are listed once it is sealed.
-    """
-    minute = manifest.minute
-    if landing.lake.put_if_absent(manifest_key(landing.table, minute), manifest.to_json()):
-        delete_leftovers(landing, manifest, found)
-        _tell(manifest)
-        return manifest, True
-    winner = manifest_of(landing.lake, landing.table, minute)
-    if winner is None:
-        raise LakeError(f"The manifest of {minute} was there and is gone.", "Nobody may delete manifests.")
-    delete_leftovers(landing, winner, None if found is None else found | manifest.keys)
-    _undo(landing, winner, manifest)
-    log.info("%s was sealed meanwhile by run %s; its objects stand", minute, winner.run_id)
-    return winner, False
-
-
-def _undo(landing: Landing, winner: Manifest, loser: Manifest) -> None:
-    """Restore those of the winner's objects over which we wrote other bytes: by another encoder, or after a compaction."""
-    ours = {o.key: o.checksum for o in (*loser.objects, *loser.rejected_objects)}
-    theirs = {o.key: o.checksum for o in (*winner.objects, *winner.rejected_objects)}
-    if replaced := [key for key, checksum in theirs.items() if ours.get(key, checksum) != checksum]:
-        restore(landing, winner, damaged=replaced).require_whole()
+        manifest = manifest_for(self._landing, minute, slices, lost(slices, self.low), written)
+        return put_manifest(self._landing, manifest, None if last else self._leftovers[minute], self._now)
 
 
 def _complain_of_losses(manifests: Iterable[Manifest]) -> None:
@@ -304,12 +256,3 @@ def _complain_of_losses(manifests: Iterable[Manifest]) -> None:
             f"Kafka no longer had these offsets when their minute was landed: {'; '.join(gone)}.",
             "The minutes are sealed with the loss written in their manifests; raise the topic's retention.",
         )
-
-
-def _tell(manifest: Manifest) -> None:
-    log.info(
-        "Sealed %s: %s rows, %s rejected, %d objects, %s bytes, %d early, %d late, written in %.2f s",
-        manifest.minute, f"{manifest.records:,}", f"{manifest.rejected:,}", len(manifest.keys),
-        f"{sum(o.bytes for o in (*manifest.objects, *manifest.rejected_objects)):,}",
-        manifest.early, manifest.late, manifest.seconds["write"],
-    )  # fmt: skip

@@ -11,6 +11,7 @@ from local.provision import provision
 from local.stack import AWS_LOGIN
 from tests.aws_stand_in import StandIn
 from tests.local.aws.conftest import client
+from tests.support.waiting import wait_for
 
 BUCKET = "kept"
 FOR_EVER = (
