@@ -177,6 +177,8 @@ def _own_files() -> list[str]:
 def _environment(home: Home) -> dict[str, str]:
     """What the checks see: where the tools are, and nothing of another Airflow or another AWS."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW_", "AWS_", "_TICKLAKE_", "TICKLAKE_"))}
+    # Where it is set, each of the hundreds of programs that the tests start compiles all that it imports, again and again.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     return {
         **env,
         "PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}",

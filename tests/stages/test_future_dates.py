@@ -30,7 +30,7 @@ from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import manifest_of
 
 CENTURY = 4_102_444_800_000  # 2100-01-01
-MINUTES = 6
+MINUTES = 4
 Land = Callable[[Landing, Minute, datetime], object]
 
 WRONG = {

@@ -141,7 +141,7 @@ def test_bytes_that_rotted_on_s3s_disk_are_a_finding_and_no_failure(
     key, _ = lines(landed)
     body = landed.lake.get(key) or b""
     landed.lake.put(key, body, base64.b64encode(hashlib.sha256(body).digest()).decode())
-    [file] = tmp_path_factory.getbasetemp().glob(f"aws*/s3/*/{landed.lake.bucket}/{key}")
+    [file] = tmp_path_factory.getbasetemp().glob(f"aws[0-9]*/s3/*/{landed.lake.bucket}/{key}")
     file.write_bytes(file.read_bytes()[::-1])
     verdict = landed.check()
     assert not verdict.agrees
