@@ -33,6 +33,7 @@ _FILES = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
 _SETTINGS = ("TICKLAKE_CSV_KEY", "TICKLAKE_LANDING_TASKS", "TICKLAKE_KEEP_DAYS")
 _PRODUCED = ("TICKLAKE_CSV", "TICKLAKE_CSV_KEY")
 _INCREMENTAL = 2  # of SQLite's auto_vacuum
+_LOCK_SECONDS = 120
 _NO_GRAPHVIZ = "ignore:Could not import graphviz:UserWarning"
 
 
@@ -229,7 +230,8 @@ def _settings(stack: Stack) -> dict[str, object]:
         "CORE__FERNET_KEY": "",  # connections come from the environment: there is nothing to encrypt
         **login_of(stack).settings,
         "CORE__PARALLELISM": 4,  # each worker costs memory; five DAGs seldom have more than four tasks at a time
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(stack)}",
+        # A scheduler that waited in vain for SQLite's only writer ends: on a busy machine the driver's 5 s are too few.
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(stack)}?timeout={_LOCK_SECONDS}",
         "API__HOST": "127.0.0.1",
         "API__PORT": stack.home.airflow_port,
         "API__BASE_URL": api,
