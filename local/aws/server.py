@@ -38,6 +38,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _READS = ("Get", "BatchGet", "List", "Search", "Check", "Query")
 _EVERYTHING = frozenset({"*"})
+_ACTIVE = ("glue", "athena", "*")  # the states that crawls, queries and stacks change by themselves
 _LOOKED_AT = 64  # bytes of a request's body
 _EXPIRY = 3600.0  # seconds between looks at what the lifecycle rules say
 _INTERVAL = 2.0  # seconds between looks at what changes without a request: crawls, stacks, queries
@@ -146,8 +147,9 @@ class Saver:
     async def catch_up(self) -> None:
         """Save what crawls, queries and stacks have come to since: nobody is told of an end that is not on disk."""
         now = _activity()
-        if now != self._saved_activity:
-            await self.save(_EVERYTHING)
+        changed = [name for name, is_, was in zip(_ACTIVE, now, self._saved_activity, strict=True) if is_ != was]
+        if changed:
+            await self.save(changed)
             self._saved_activity = now
 
 
