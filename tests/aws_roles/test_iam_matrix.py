@@ -29,7 +29,7 @@ def read(key: str) -> Probe:
 
 
 def write(prefix: str) -> Probe:
-    return lambda c, own: c.s3.put_object(Bucket=own, Key=f"{prefix}_probe-{uuid4().hex}", Body=b"x")
+    return lambda c, own: c.s3.put_object(Bucket=own, Key=f"{prefix}_probe-{uuid4().hex}", Body=b'{"Index":"HSI"}\n')
 
 
 def delete(prefix: str) -> Probe:

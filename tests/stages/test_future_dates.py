@@ -45,7 +45,7 @@ WRONG = {
     "0": lambda at: 0,
     "none": lambda at: -1,
     "falling": lambda at: 2 * MINUTE.start_ms - at,
-    "falling from ahead": lambda at: 2 * MINUTE.plus(MINUTES).end_ms - at,
+    "falling from ahead": lambda at: 2 * MINUTE.plus(6).end_ms - at,
 }
 
 
