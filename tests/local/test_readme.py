@@ -86,7 +86,7 @@ def test_each_progress_line_of_the_output_is_one_that_the_code_prints() -> None:
     patterns.append(re.compile(r"still .*"))
     counts = re.sub(r"[\d,]+", "N", watch.counts_line(1, Sealed("m", 1, 1), Counted("t", 1, 1)))
     retried = re.compile(r" · \w+\.\w+ failed, is tried again \(\d of \d\)$")
-    assert "failed, is tried again (" in code
+    assert "failed, is tried again (" in (PROJECT / "local" / "task_failures.py").read_text()
     for line in shown:
         count = retried.sub("", line)
         is_count = re.sub(r" +", " ", re.sub(r"[\d,]+", "N", count)) == re.sub(r" +", " ", counts)
