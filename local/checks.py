@@ -24,7 +24,9 @@ _HARMLESS = r"^(test|wrong|AKIAUNKNOWNUNKNOWN00|GetSecretValue|.*\s.*)$"
 # Nobody is asked whether a key is good (-n); checksums are everywhere.
 _SECRETS = ("-n", "--disable-plugin", "HexHighEntropyString", "--exclude-secrets", _HARMLESS)
 _BENCHMARKS = PROJECT / "benchmarks"
-_PYTEST = (sys.executable, "-m", "pytest", "--durations=10")
+# In CI the order is that of the files, as Hypothesis' examples are the same there: a red run is the change's own.
+_ORDER = ("-p", "no:randomly") if "CI" in os.environ else ()
+_PYTEST = (sys.executable, "-m", "pytest", "--durations=10", *_ORDER)
 _WITHOUT_STACK = ("-m", "not docker and not end_to_end")
 # These folders take about as long as all others, and share little with them.
 _BESIDE = ("tests/local", "tests/aws_roles", "tests/dags", "tests/orchestration")
