@@ -15,7 +15,7 @@ _HEAD = """\
 # Performance
 
 Made by `./ticklake bench docs` from `benchmarks/results/*.json`; the text around the tables stands in `benchmarks/docs.py`.
-`./ticklake bench` lists the benchmarks, `./ticklake bench NAME --help` tells of one.
+`./ticklake bench` lists the benchmarks, `./ticklake bench NAME --help` explains one.
 
 How to read it: contenders take turns, the reference first in each round. Figures are the median and, in brackets, the smallest
 and the largest of all rounds. *Ratio* is the rate divided by the reference's in the same round, so 1 is as fast. On a machine
