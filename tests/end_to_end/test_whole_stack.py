@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import requests
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from local.airflow_api import Api
 from local.home import PROJECT, Home
 from local.kafka_security import Security
 from local.stack import Stack
@@ -245,7 +247,9 @@ def test_a_backfill_of_past_minutes_seals_them(run: Run, output: str) -> None:
     wait_for(lambda: status(run)["sealed"]["minutes"] >= before + 2, "two minutes more", guard=900, pause=1)
 
 
-def test_minutes_and_hours_run_again_by_clearing_by_backfill_and_by_rest_with_a_key(run: Run, output: str) -> None:
+def test_minutes_and_hours_run_again_by_clearing_by_backfill_and_by_rest_with_a_key(
+    run: Run, stack: Stack, output: str
+) -> None:
     now = status(run)
     s3, bucket, table = s3_client(now), now["aws"]["bucket"], now["aws"]["table"]
     newest = Minute.parse(now["sealed"]["newest"])
@@ -282,7 +286,7 @@ def test_minutes_and_hours_run_again_by_clearing_by_backfill_and_by_rest_with_a_
         done = run("airflow", *words)
         assert done.returncode == 0, (words, (done.stdout + done.stderr)[-4000:])
 
-    wait_until({"reland": ["success"]}, lambda: {"reland": states("reland", dag_run_id=by_range)})
+    wait_until({"reland": ["success"]}, lambda: {"reland": states("reland", dag_run_id=by_range)}, stack)
     # As the UI's form asks for it; now that no offset lies between that hour and the table's beginning.
     closed = {"from_date": f"{last_hour}:00:00Z", "to_date": f"{last_hour}:59:00Z", "max_active_runs": 2}
     post(
@@ -296,6 +300,7 @@ def test_minutes_and_hours_run_again_by_clearing_by_backfill_and_by_rest_with_a_
             "reconcile": states("reconcile", run_type="backfill", partition_key=last_hour.key),
             "object": bool(s3.list_objects_v2(Bucket=bucket, Prefix=lost).get("Contents")),
         },
+        stack,
     )
     assert s3.get_object(Bucket=bucket, Key=lost)["Body"].read() == body
     assert s3.head_object(Bucket=bucket, Key=manifest_key(table, alone))
@@ -304,14 +309,17 @@ def test_minutes_and_hours_run_again_by_clearing_by_backfill_and_by_rest_with_a_
     assert kept["stays"] == []
 
 
-def wait_until(wanted: dict[str, Any], look: Callable[[], dict[str, Any]], seconds: float = 900) -> None:
+def wait_until(wanted: dict[str, Any], look: Callable[[], dict[str, Any]], stack: Stack, seconds: float = 900) -> None:
     """Look until it is as wanted; a run that failed, or the end of the patience, shows what differs."""
     found: dict[str, Any] = {}
+    began = datetime.now(UTC)
 
     def reached() -> bool:
         nonlocal found
         found = look()
-        assert not any("failed" in states for states in found.values() if isinstance(states, list)), found
+        if any("failed" in states for states in found.values() if isinstance(states, list)):
+            attempts = Api(stack).failed_attempts(began)
+            pytest.fail("\n".join([str(found), *(f"{a.name}, {a.log}:\n{a.words()}" for a in attempts)]))
         return found == wanted
 
     wait_for(reached, lambda: (found, wanted), guard=seconds, pause=2)

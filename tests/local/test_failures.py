@@ -13,6 +13,7 @@ import pytest
 from local import environments, launcher, lock
 from local.home import PROJECT, Home
 from local.stack import Stack
+from tests.support.ports import free_port_base
 from tests.support.waiting import wait_for
 
 NO_INDEX = "http://127.0.0.1:9"  # nothing listens there: what a machine without a network sees, without the waiting
@@ -142,12 +143,11 @@ def test_ctrl_c_during_the_installation_is_one_line_and_ends_the_installer(tmp_p
 
 
 def test_a_taken_port_is_named_with_its_holder_and_another_base(tmp_path: Path) -> None:
+    stack = Stack(Home(tmp_path, tmp_path / "tools", free_port_base()))
+    port = stack.home.airflow_port
     with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
+        holder.bind(("127.0.0.1", port))
         holder.listen()
-        port = holder.getsockname()[1]
-        base = port - 80
-        stack = Stack(Home(tmp_path, tmp_path / "tools", base))
         with pytest.raises(Exception, match="is taken by") as caught:
             stack.check_ports(None)
     assert f"Port {port} for airflow-api-server is taken by pid {os.getpid()} (" in str(caught.value)

@@ -73,6 +73,21 @@ def test_a_pause_is_landed_from_the_newest_sealed_minute_on_however_old_that_is(
     assert origin_of(landing.lake, landing.table) == origin, "an origin is never replaced"
 
 
+def test_before_the_origin_minutes_are_landed_on_the_way_from_the_first_in_which_something_was_written(
+    landing: Landing, topic: TestTopic
+) -> None:
+    """A minute of long ago, landed by mistake, does not have each later backfill land all the years between."""
+    years, now = 7 * 365 * DAY, NOW.replace(year=2035)
+    spread(topic, 0, [MINUTE.plus(n) for n in (years + 2, years + 60)])
+    land(landing, MINUTE.plus(years + 60), now)
+    land(landing, MINUTE, now)
+    backfilled = land(landing, MINUTE.plus(years + 4), now).manifests
+    assert [m.minute for m in backfilled] == [MINUTE.plus(years + n) for n in (2, 3, 4)]
+    assert [m.records for m in backfilled] == [1, 0, 0]
+    assert backfilled[0].starts == {p: 0 for p in backfilled[0].starts}
+    assert rows(landing.lake) == Counter([(0, 0), (0, 1)])
+
+
 def test_what_came_in_a_pause_that_kafka_still_holds_is_landed_minute_by_minute(
     landing: Landing, topic: TestTopic
 ) -> None:

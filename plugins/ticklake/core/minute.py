@@ -58,6 +58,10 @@ class Minute:
         """The minute so many minutes later (earlier when negative)."""
         return Minute(self.start + timedelta(minutes=minutes))
 
+    def minutes_to(self, later: Minute) -> int:
+        """How many minutes later the other one is (negative when it is earlier)."""
+        return (later.start - self.start) // timedelta(minutes=1)
+
     def __str__(self) -> str:
         return self.key
 
