@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from ministack import app as ministack_app
-from ministack.core import iam_actions, iam_evaluator, responses
+from ministack.core import iam_actions, iam_evaluator, persistence, responses
 from ministack.core.concurrency import spawn_background
 from ministack.services import athena, cloudformation, glue, s3
 from ministack.services.cloudformation import changesets, provisioners
@@ -276,6 +277,16 @@ def states() -> dict[str, Callable[[], Any]]:
     """What ministack saves when it stops: a name and how to get the state, per service in use."""
     names: dict[str, Callable[[], Any]] = ministack_app._build_persistence_save_dict()
     return names
+
+
+def save(name: str, state: Any) -> None:
+    """Write a state as ministack's own `save_state` does, which encodes in Python what json.dumps encodes in C."""
+    document = {"__ministack_format__": persistence._state_format_version(name), "payload": state}
+    file = Path(persistence.STATE_DIR, f"{name}.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    half = file.with_suffix(".json.tmp")
+    half.write_text(json.dumps(document, default=persistence._json_default))
+    half.replace(file)
 
 
 def everyones(store: Any) -> list[dict[str, Any]]:

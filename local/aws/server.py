@@ -14,8 +14,6 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ministack.core import persistence
-
 from local.aws import (
     athena_api,
     bucket_settings,
@@ -121,8 +119,8 @@ def changed_by(scope: Message, body: bytes) -> frozenset[str]:
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return frozenset()
     if scope["path"] == "/":
-        read = re.match(rb"Action=(Get(?!SessionToken)|List|Describe)", body)
-        return frozenset() if read else _EVERYTHING
+        # Sessions of roles are not kept: who had one asks for another.
+        return frozenset() if re.match(rb"Action=(Get|List|Describe|Assume)", body) else _EVERYTHING
     return frozenset() if "/" in scope["path"].strip("/") else frozenset({"s3"})
 
 
@@ -179,7 +177,7 @@ def _activity() -> tuple[Any, ...]:
 def _write(names: frozenset[str]) -> None:
     for name, state in host.states().items():
         if name in names or "*" in names:
-            persistence.save_state(name, _copy(state))
+            host.save(name, _copy(state))
 
 
 def _copy(state: Callable[[], Any]) -> Any:

@@ -84,7 +84,7 @@ def test_before_the_origin_minutes_are_landed_on_the_way_from_the_first_in_which
     backfilled = land(landing, MINUTE.plus(years + 4), now).manifests
     assert [m.minute for m in backfilled] == [MINUTE.plus(years + n) for n in (2, 3, 4)]
     assert [m.records for m in backfilled] == [1, 0, 0]
-    assert backfilled[0].starts == {p: 0 for p in backfilled[0].starts}
+    assert backfilled[0].starts == dict.fromkeys(backfilled[0].starts, 0)
     assert rows(landing.lake) == Counter([(0, 0), (0, 1)])
 
 
