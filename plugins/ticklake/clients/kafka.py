@@ -73,15 +73,16 @@ class TopicReader:
     Args:
         consumer: a RecordConsumer, or a Consumer with ``READER_CONFIG`` and a ``group.id``; closed by ``close``.
         topic: its name.
+        patience: seconds to wait for a topic that is not there, or has no leader, for a moment.
 
     Raises (every method): KafkaError, when Kafka refuses or does not answer within 20 s (60 s without a record while reading).
     """
 
-    def __init__(self, consumer: Consumer, topic: str) -> None:
+    def __init__(self, consumer: Consumer, topic: str, patience: float = 0) -> None:
         self._consumer = consumer
         self._errors = consumer.errors if isinstance(consumer, RecordConsumer) else ErrorLog()
         self.topic = topic
-        self.cluster_id, self.partitions = describe(consumer, topic, self._errors)
+        self.cluster_id, self.partitions = describe(consumer, topic, self._errors, patience=patience)
 
     def low(self) -> dict[int, int]:
         """First offset that the log holds, per Kafka partition."""

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from ticklake.clients.kafka import TopicReader
+from ticklake.clients.kafka_metadata import TOPIC_SECONDS
 from ticklake.orchestration.checked import checked_settings
 from ticklake.orchestration.cluster_hooks import ClusterHook
 from ticklake.orchestration.kafka_hooks import ReaderHook
@@ -31,6 +32,8 @@ def open_landing(
     settings, stream = checked_settings(context, aws, kafka)
     lake = lake_of(getattr(settings, aws), settings.bucket)
     connection = getattr(settings, kafka)
-    with closing(TopicReader(ReaderHook(connection, stream).get_conn, stream.topic.name)) as reader:
+    consumer = ReaderHook(connection, stream).get_conn
+    # In the first minute of a new cluster broker_health is about to create the topic.
+    with closing(TopicReader(consumer, stream.topic.name, patience=TOPIC_SECONDS)) as reader:
         topic_id = ClusterHook(connection).get_conn.topic_id(stream.topic.name)
         yield Landing(reader, lake, stream, context["run_id"], topic_id)
