@@ -20,8 +20,8 @@ from local.jars import class_path
 from local.kafka import java
 from local.kafka_tools import TOOLS
 from local.stack import AWS_LOGIN
-from tests.aws_stand_in import running_aws
-from tests.kafka_broker import running_kafka
+from tests.support.aws_stand_in import running_aws
+from tests.support.kafka_broker import running_kafka
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._common import RESULTS, ROOT, Options, machine, parse, progress, versions
-from tests.aws_stand_in import running_aws
 from tests.faults import date_trials, kafka_trials, s3_trials, task_trials, time_trials
 from tests.faults.brokers import brokers, stopped_brokers
 from tests.faults.lab import NOTE, Lab, Outcome, Trial
+from tests.support.aws_stand_in import running_aws
 
 _WORKERS, _SLOW_WORKERS = 6, 12
 _TOLD_EVERY = 20

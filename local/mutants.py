@@ -154,8 +154,6 @@ def _prepare(folder: Path, module: str) -> None:
     shutil.copytree(PROJECT / "plugins" / "ticklake", folder / "ticklake", ignore=left_out)
     for name in ("local", "include", "docs"):
         shutil.copytree(PROJECT / name, folder / name, ignore=left_out)
-    for file in (PROJECT / "tests").glob("*.py"):
-        shutil.copy(file, folder / "tests")
     (folder / "tests" / "conftest.py").write_text(_CONFTEST)
     shutil.copytree(PROJECT / "tests" / "support", folder / "tests" / "support", ignore=left_out)
     tests = _tests(module)

@@ -9,10 +9,10 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from hypothesis import HealthCheck, settings
 
-from tests.aws_stand_in import running_aws
-from tests.kafka_broker import running_kafka
-from tests.secured_kafka import SecuredKafka, running_secured_kafka
+from tests.support.aws_stand_in import running_aws
 from tests.support.kafka import create_topics
+from tests.support.kafka_broker import running_kafka
+from tests.support.secured_kafka import SecuredKafka, running_secured_kafka
 
 # Time is not what these tests are about: on a busy machine the first look at Unicode's tables alone takes seconds, and
 # Hypothesis would fail whichever test comes first. In CI the examples are the same in every run.

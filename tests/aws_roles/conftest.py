@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from local.provision import provision
-from tests.aws_stand_in import running_aws
-from tests.certificates import make_certificate
+from tests.support.aws_stand_in import running_aws
+from tests.support.certificates import make_certificate
 
 TABLE = "stock_ticks"
 ROOT: Any = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}

@@ -15,8 +15,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from local.home import PROJECT
 from tests.aws_roles.conftest import ACTORS, ROOT, TABLE
-from tests.landed import put_object
 from tests.support.kafka import create_topics
+from tests.support.landed import put_object
 from ticklake.clients.athena import Athena
 from ticklake.clients.glue import crawl
 from ticklake.clients.kafka import READER_CONFIG, TopicReader

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.catalogued import Catalogued, new_lake
+from tests.support.catalogued import Catalogued, new_lake
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
-from tests.catalogued import TABLE, Catalogued
-from tests.landed import land
+from tests.support.catalogued import TABLE, Catalogued
+from tests.support.landed import land
 from ticklake.clients.athena import Athena, Question
 from ticklake.core.errors import LakeError
 

@@ -2,8 +2,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.catalogued import TABLE, Catalogued
-from tests.landed import land
+from tests.support.catalogued import TABLE, Catalogued
+from tests.support.landed import land
 from ticklake.clients.glue import crawl, has_hour
 from ticklake.core.errors import LakeError
 from ticklake.core.minute import Hour

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from tests.kafka_broker import free_ports
+from tests.support.kafka_broker import free_ports
 from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.core.errors import KafkaError
 from ticklake.core.health import topic_config

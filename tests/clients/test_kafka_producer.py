@@ -10,8 +10,8 @@ from local.home import Home
 from local.jars import class_path
 from local.kafka import Broker, Cluster
 from local.processes import Parts, stop
-from tests.kafka_broker import free_ports, running
 from tests.support.kafka import create_topics
+from tests.support.kafka_broker import free_ports, running
 from ticklake.clients.kafka_producer import PRODUCER_CONFIG, RecordProducer
 from ticklake.core.errors import KafkaError
 

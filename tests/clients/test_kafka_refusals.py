@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.secured_kafka import SecuredKafka
+from tests.support.secured_kafka import SecuredKafka
 from tests.support.waiting import GUARD_SECONDS
 from ticklake.clients.kafka import RecordConsumer, TopicReader
 from ticklake.clients.kafka_admin import KafkaAdmin

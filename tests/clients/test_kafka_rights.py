@@ -36,8 +36,8 @@ from confluent_kafka.admin import (
 
 from local.home import PROJECT
 from local.kafka_security import ACTORS
-from tests.secured_kafka import SecuredKafka
 from tests.support.kafka import create_rights, create_topics
+from tests.support.secured_kafka import SecuredKafka
 
 DOCUMENT = PROJECT / "docs" / "security.md"
 SECONDS = 60.0

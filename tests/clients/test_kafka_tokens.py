@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
 
-from tests.secured_kafka import SecuredKafka
+from tests.support.secured_kafka import SecuredKafka
 from ticklake.clients.kafka import RecordConsumer, TopicReader
 from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.clients.kafka_producer import RecordProducer

@@ -1,6 +1,6 @@
 import hashlib
 
-from tests.catalogued import Catalogued
+from tests.support.catalogued import Catalogued
 
 
 def test_an_object_is_streamed_in_chunks(catalogued: Catalogued):

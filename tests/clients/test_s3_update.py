@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.catalogued import Catalogued
+from tests.support.catalogued import Catalogued
 from ticklake.clients.s3 import Lake
 from ticklake.core.errors import LakeError
 

@@ -10,8 +10,8 @@ import yaml
 
 from local.home import PROJECT
 from local.kafka import Broker, Cluster
-from tests.airflow_settings import airflow_settings
 from tests.compose.compose_file import FILE, generated_env, load, read_env, variables
+from tests.support.airflow_settings import airflow_settings
 from ticklake.core.settings import Settings
 
 ENV = generated_env()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import corpus
-from tests.verdict import verdicts
+from tests.support import corpus
+from tests.support.verdict import verdicts
 from ticklake.core.records import Batch, Splicer, UnfitError, kind_of_reason
 
 CASES = [*corpus.cases(), corpus.too_large(), corpus.large()]

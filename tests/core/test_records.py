@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.verdict import verdicts
+from tests.support.verdict import verdicts
 from ticklake.core.records import (
     RESERVED,
     Batch,

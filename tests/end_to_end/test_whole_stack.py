@@ -25,8 +25,8 @@ from local.airflow_api import Api
 from local.home import PROJECT, Home
 from local.kafka_security import Security
 from local.stack import Stack
-from tests.status_form import check_form
 from tests.support.ports import free_port_base
+from tests.support.status_form import check_form
 from tests.support.waiting import wait_for
 from ticklake.core.keys import ObjectKey, manifest_key, reconciled_key
 from ticklake.core.minute import Minute

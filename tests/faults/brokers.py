@@ -15,7 +15,7 @@ from local.home import Home
 from local.jars import class_path
 from local.kafka import Broker, Cluster
 from local.processes import Parts, stop
-from tests.kafka_broker import free_ports
+from tests.support.kafka_broker import free_ports
 from tests.support.waiting import wait_for
 
 

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from local.verify.compare import Source, verify
 from local.verify.verdict import Verdict
 from tests.faults.task import Ended, Order, Task, client, until_done
-from tests.faulty_s3 import FaultyS3, faulty_s3
+from tests.support.faulty_s3 import FaultyS3, faulty_s3
 from tests.support.kafka import serves
 from tests.support.waiting import wait_for
 from ticklake.core.minute import Minute

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.faults.lab import MINUTE, Place, Trial
 from tests.faults.task import Ended
-from tests.faulty_s3 import ANY, KINDS, OPERATIONS, REFUSALS, Fault
+from tests.support.faulty_s3 import ANY, KINDS, OPERATIONS, REFUSALS, Fault
 from ticklake.core.keys import RAW, ObjectKey
 
 _ONCE, _WHILE = 1, 8  # the client tries six times: then the task fails, and its next attempt meets the rest

@@ -7,7 +7,7 @@ from local.airflow import _commands, _settings, environment
 from local.home import Home
 from local.kafka_security import Security
 from local.stack import Stack
-from tests.airflow_settings import airflow_settings
+from tests.support.airflow_settings import airflow_settings
 from ticklake.core.settings import Settings
 
 

@@ -16,7 +16,7 @@ from local.aws_deploy import run
 from local.bundle import make_bundle
 from local.cli import parse
 from local.home import PROJECT
-from tests.aws_stand_in import running_aws
+from tests.support.aws_stand_in import running_aws
 
 GUIDE = (PROJECT / "docs" / "deploy-aws.md").read_text()
 COMMANDS = [

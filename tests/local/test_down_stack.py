@@ -14,8 +14,8 @@ from local.processes import PartError
 from local.sql import run_query
 from local.stack import AWS, Stack
 from local.status import show
-from tests.kafka_broker import free_ports
-from tests.status_form import check_form
+from tests.support.kafka_broker import free_ports
+from tests.support.status_form import check_form
 from ticklake.core.errors import LakeError, SettingsError
 
 

@@ -12,7 +12,7 @@ from local.kafka_security import Security
 from local.kafka_tools import TOOLS, _with_cluster
 from local.processes import PartError, Parts, stop
 from local.stack import Stack
-from tests.kafka_broker import free_ports
+from tests.support.kafka_broker import free_ports
 from ticklake.core.errors import SettingsError
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.catalogued import TABLE, Catalogued, new_lake
-from tests.landed import land
+from tests.support.catalogued import TABLE, Catalogued, new_lake
+from tests.support.landed import land
 from tests.support.waiting import GUARD_SECONDS
 from ticklake.core.errors import LakeError
 from ticklake.core.minute import Hour

@@ -11,8 +11,8 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.catalogued import TABLE, Catalogued, new_lake
 from tests.orchestration.test_catalog_tasks import Event, connect
+from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.kafka import create_topics
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import manifest_key

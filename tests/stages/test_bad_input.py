@@ -14,10 +14,10 @@ from confluent_kafka import KafkaError as Code
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from tests import corpus, raw_producer
-from tests.catalogued import TABLE, Catalogued, new_lake
-from tests.corpus import Case
 from tests.stages.conftest import MINUTE, TestTopic
+from tests.support import corpus, raw_producer
+from tests.support.catalogued import TABLE, Catalogued, new_lake
+from tests.support.corpus import Case
 from ticklake.clients.athena import Question
 from ticklake.core.keys import ObjectKey, manifest_key, origin_key
 from ticklake.core.records import kind_of_reason

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.landed import seal
+from tests.support.landed import seal
 from ticklake.clients.kafka_admin import KafkaAdmin
 from ticklake.core.errors import KafkaError, LakeError
 from ticklake.core.health import Level, require_healthy

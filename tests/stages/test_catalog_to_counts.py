@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.catalogued import TABLE, Catalogued, new_lake
-from tests.landed import land, put_object
+from tests.support.catalogued import TABLE, Catalogued, new_lake
+from tests.support.landed import land, put_object
 from ticklake.core.counts import Tally
 from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.keys import counts_key

@@ -13,7 +13,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.verdict import verdicts
+from tests.support.verdict import verdicts
 from ticklake.core.keys import ObjectKey
 from ticklake.core.minute import Minute
 from ticklake.core.objects import IGZIP, Packed

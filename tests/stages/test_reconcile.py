@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.catalogued import TABLE, Catalogued, new_lake
-from tests.landed import put_object
 from tests.stages.conftest import TestTopic
 from tests.stages.test_kafka_to_s3 import delete_before
 from tests.stages.test_restore import ZLIB
+from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.kafka import create_topics
+from tests.support.landed import put_object
 from ticklake.core.counts import Tally
 from ticklake.core.errors import LakeError, LostOffsetsError, SettingsError
 from ticklake.core.keys import manifest_key, quarantine_key, reconciled_key

@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.catalogued import TABLE, Catalogued, new_lake
-from tests.landed import land
+from tests.support.catalogued import TABLE, Catalogued, new_lake
+from tests.support.landed import land
 from ticklake.core.errors import LakeError
 from ticklake.core.minute import Hour
 from ticklake.stages.s3_to_catalog import check_hour, seconds_to_wait

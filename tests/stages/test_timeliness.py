@@ -9,7 +9,7 @@ import pytest
 
 from tests.stages.test_kafka_to_s3 import delete_before
 from tests.stages.test_reconcile import FIRST, HOUR, LAST, NEXT, NOW, World, empty  # noqa: F401
-from tests.untimely import take_any_date, without_the_rule
+from tests.support.untimely import take_any_date, without_the_rule
 from ticklake.core.minute import Minute
 from ticklake.core.moment import moment
 from ticklake.core.reconcile import Kind

@@ -9,8 +9,8 @@ import pytest
 
 from local.provision import provision
 from local.stack import AWS_LOGIN
-from tests.aws_stand_in import StandIn
 from tests.local.aws.conftest import client
+from tests.support.aws_stand_in import StandIn
 from tests.support.waiting import wait_for
 
 BUCKET = "kept"

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from tests.aws_stand_in import running_aws
 from tests.local.aws.conftest import Lake
+from tests.support.aws_stand_in import running_aws
 
 NOISE = random.Random(1).randbytes(100_000).hex()  # packs to 100 kB: an object with it is large
 KINDS = {

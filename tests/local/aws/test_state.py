@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.aws_stand_in import StandIn, running_aws
 from tests.local.aws.conftest import Lake, client
+from tests.support.aws_stand_in import StandIn, running_aws
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from local.verify.athena import count
 from local.verify.verdict import Athena
-from tests.catalogued import TABLE, Catalogued, new_lake
-from tests.landed import land
+from tests.support.catalogued import TABLE, Catalogued, new_lake
+from tests.support.landed import land
 from ticklake.clients.athena import Question
 
 

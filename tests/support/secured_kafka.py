@@ -14,8 +14,8 @@ from local.jars import class_path
 from local.kafka import Broker, Cluster
 from local.kafka_security import Authority, Security, grant, rights
 from local.login import write_secret
-from tests.kafka_broker import free_ports, running
 from tests.support.kafka import rights_in_force
+from tests.support.kafka_broker import free_ports, running
 from tests.support.waiting import wait_for
 from ticklake.core.settings import Stream
 

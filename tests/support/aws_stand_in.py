@@ -14,7 +14,7 @@ from local.home import Home
 from tests.support.ports import free_ports
 from tests.support.waiting import wait_for
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def aws_python() -> str:

@@ -5,7 +5,7 @@ import math
 import unicodedata
 from typing import Any
 
-from tests.corpus import DEEP, LARGE, NAME, NOT_JSON, NOT_OBJECT, RESERVED, TOMBSTONE, TWICE
+from tests.support.corpus import DEEP, LARGE, NAME, NOT_JSON, NOT_OBJECT, RESERVED, TOMBSTONE, TWICE
 
 _COLUMNS = {"kafka_partition", "kafka_offset", "kafka_timestamp", "dt", "hr"}
 Pairs = list[tuple[str, Any]]
