@@ -33,10 +33,10 @@ def main() -> None:
     from confluent_kafka import Consumer
 
     from local.stack import AWS_LOGIN
-    from ticklake.clients import kafka
-    from ticklake.clients.kafka import READER_CONFIG, TopicReader
-    from ticklake.clients.kafka_admin import KafkaAdmin
-    from ticklake.clients.s3 import Lake, patient
+    from ticklake.clients.aws.s3 import Lake, patient
+    from ticklake.clients.kafka import consumer
+    from ticklake.clients.kafka.admin import KafkaAdmin
+    from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
     from ticklake.core.errors import LostOffsetsError
     from ticklake.core.manifest import Manifest
     from ticklake.core.minute import Minute
@@ -47,7 +47,7 @@ def main() -> None:
 
     asked = json.loads(sys.argv[1])
     if "batch" in asked:
-        kafka._BATCH = asked["batch"]
+        consumer._BATCH = asked["batch"]
     topic = asked["topic"]
     stream = Stream(Topic(topic, 1, 1, 1, 168), Table("ticks", "Index"), LandingSettings(f"g-{topic}", 64, 1440))
     client = boto3.client("s3", endpoint_url=asked["endpoint"], **AWS_LOGIN, config=patient(Config()))

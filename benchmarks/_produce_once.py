@@ -21,7 +21,7 @@ def main() -> None:
     from pathlib import Path
     from threading import Event
 
-    from ticklake.clients.kafka_producer import RecordProducer
+    from ticklake.clients.kafka.producer import RecordProducer
     from ticklake.core.settings import Landing, Stream, Table, Topic
     from ticklake.stages.csv_to_kafka import ProducerRun, produce_csv
 

@@ -20,7 +20,7 @@ from local import aws_stand_in
 from local.home import Home
 from local.lake import counted
 from local.stack import Stack
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.keys import manifest_minute
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute

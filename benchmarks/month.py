@@ -36,7 +36,7 @@ from local.housekeeper import ROUND
 from local.lake import sealed
 from local.stack import Stack
 from local.up import _start_aws
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.health import topic_config
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Stream

@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks import _produce_once
 from benchmarks._common import ROOT, Report, Run, parse, progress
 from benchmarks._parts import Parts, kafka_tool, parts
-from ticklake.clients.kafka_producer import PRODUCER_CONFIG
+from ticklake.clients.kafka.producer import PRODUCER_CONFIG
 from ticklake.core.sample.rows import to_json
 from ticklake.core.sample.table import read_table
 

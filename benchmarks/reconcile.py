@@ -20,10 +20,10 @@ from confluent_kafka import Consumer, Producer
 from benchmarks._common import ROOT, Report, Run, parse, progress, resources
 from benchmarks._parts import Parts, parts
 from local.stack import AWS_LOGIN
-from ticklake.clients import glue
-from ticklake.clients.athena import Athena
-from ticklake.clients.kafka import READER_CONFIG, TopicReader
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws import glue
+from ticklake.clients.aws.athena import Athena
+from ticklake.clients.aws.s3 import Lake
+from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.core.minute import Hour
 from ticklake.core.settings import Landing as LandingSettings
 from ticklake.core.settings import Stream, Table, Topic

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.stack import Stack
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.counts import Totals
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import manifest_minute, total_counts_key

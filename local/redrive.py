@@ -16,9 +16,9 @@ from ticklake.core.settings import Stream
 
 def run(stack: Stack, first: str, last: str, reason: str, unfit: bool, dry_run: bool) -> int:
     """Produce them, print counts by reason; returns 0. Raises TicklakeError and PartError in words."""
-    from ticklake.clients.kafka import RecordConsumer, TopicReader
-    from ticklake.clients.kafka_transactions import TransactionalProducer
-    from ticklake.clients.s3 import Lake
+    from ticklake.clients.aws.s3 import Lake
+    from ticklake.clients.kafka.consumer import RecordConsumer, TopicReader
+    from ticklake.clients.kafka.transactions import TransactionalProducer
     from ticklake.stages.rejected_to_kafka import Wanted, redrive
 
     minutes = MinuteRange.parse(first, last)

@@ -13,7 +13,7 @@ from local.lake import Counted, Sealed, counted, sealed
 from local.stack import AWS, Stack
 from local.transactions import open_transactions
 from local.waiting import Waiting, lines_of, look_at_waiting
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import TicklakeError
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Stream

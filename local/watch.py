@@ -13,7 +13,7 @@ from local.stack import Stack
 from local.status import offsets
 from local.task_failures import Attempt
 from local.terminal import say
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.minute import Hour
 from ticklake.core.settings import Stream
 

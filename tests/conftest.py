@@ -35,7 +35,7 @@ def short_pauses() -> Iterator[None]:
     """The stand-in answers within milliseconds: hundreds of tests need not wait for it as for AWS."""
     with pytest.MonkeyPatch.context() as patch:
         for client in ("athena", "glue"):
-            patch.setattr(f"ticklake.clients.{client}._FIRST_PAUSE", 0.02)
+            patch.setattr(f"ticklake.clients.aws.{client}._FIRST_PAUSE", 0.02)
         yield
 
 

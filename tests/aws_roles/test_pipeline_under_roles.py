@@ -17,12 +17,12 @@ from local.home import PROJECT
 from tests.aws_roles.conftest import ACTORS, ROOT, TABLE
 from tests.support.kafka import create_topics
 from tests.support.landed import put_object
-from ticklake.clients.athena import Athena
-from ticklake.clients.glue import crawl
-from ticklake.clients.kafka import READER_CONFIG, TopicReader
-from ticklake.clients.kafka_admin import KafkaAdmin
-from ticklake.clients.kafka_transactions import TransactionalProducer
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.athena import Athena
+from ticklake.clients.aws.glue import crawl
+from ticklake.clients.aws.s3 import Lake
+from ticklake.clients.kafka.admin import KafkaAdmin
+from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
+from ticklake.clients.kafka.transactions import TransactionalProducer
 from ticklake.core.manifest import StoredObject
 from ticklake.core.minute import Minute
 from ticklake.core.reconcile import Kind

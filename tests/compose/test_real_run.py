@@ -23,7 +23,7 @@ from local.watch import counts_line, is_proven
 from tests.compose.compose_file import FILE, load, read_env
 from tests.support.ports import free_port_base
 from tests.support.waiting import wait_for
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 TABLE = "stock_ticks"

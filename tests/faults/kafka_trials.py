@@ -16,7 +16,7 @@ from tests.faults.brokers import Brokers
 from tests.faults.lab import MINUTE, NOTE, PARTITIONS, Place, Trial
 from tests.faults.task import Ended
 from tests.support.waiting import let_pass, wait_for
-from ticklake.clients.kafka_producer import PRODUCER_CONFIG
+from ticklake.clients.kafka.producer import PRODUCER_CONFIG
 
 Attempts = tuple[Sequence[Ended], Sequence[str]]
 

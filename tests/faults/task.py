@@ -20,9 +20,9 @@ from botocore.config import Config
 from confluent_kafka import Consumer
 
 from tests.support.waiting import let_pass
-from ticklake.clients.kafka import READER_CONFIG, TopicReader
-from ticklake.clients.kafka_admin import KafkaAdmin
-from ticklake.clients.s3 import Lake, patient
+from ticklake.clients.aws.s3 import Lake, patient
+from ticklake.clients.kafka.admin import KafkaAdmin
+from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.core.errors import TicklakeError
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Stream

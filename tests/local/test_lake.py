@@ -9,7 +9,7 @@ import pytest
 from local.home import Home
 from local.lake import Sealed, sealed
 from local.stack import Stack
-from ticklake.clients.s3 import Lake, Listed
+from ticklake.clients.aws.s3 import Lake, Listed
 from ticklake.core.keys import manifest_key
 from ticklake.core.manifest import Manifest, StoredObject
 from ticklake.core.minute import Minute

@@ -10,7 +10,7 @@ import pytest
 
 from local.provision import TEMPLATE, provision
 from tests.support.waiting import wait_for
-from ticklake.clients.athena import Athena, Question
+from ticklake.clients.aws.athena import Athena, Question
 from ticklake.core.errors import LakeError
 
 CREDENTIALS: Any = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}

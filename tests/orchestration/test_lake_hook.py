@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ticklake.clients.s3 import PATIENCE
+from ticklake.clients.aws.s3 import PATIENCE
 from ticklake.core.settings import AWS_CONNECTION
 
 

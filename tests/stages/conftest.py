@@ -13,9 +13,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.support.waiting import wait_for
-from ticklake.clients.kafka import READER_CONFIG, TopicReader
-from ticklake.clients.kafka_admin import KafkaAdmin
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
+from ticklake.clients.kafka.admin import KafkaAdmin
+from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.core.minute import Minute
 from ticklake.core.settings import Landing as LandingSettings
 from ticklake.core.settings import Stream, Table, Topic

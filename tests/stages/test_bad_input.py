@@ -18,7 +18,7 @@ from tests.stages.conftest import MINUTE, TestTopic
 from tests.support import corpus, raw_producer
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.corpus import Case
-from ticklake.clients.athena import Question
+from ticklake.clients.aws.athena import Question
 from ticklake.core.keys import ObjectKey, manifest_key, origin_key
 from ticklake.core.records import kind_of_reason
 from ticklake.core.settings import Table

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.support.landed import seal
-from ticklake.clients.kafka_admin import KafkaAdmin
+from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.core.errors import KafkaError, LakeError
 from ticklake.core.health import Level, require_healthy
 from ticklake.core.manifest import Manifest

@@ -13,8 +13,8 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from ticklake.clients.kafka_admin import KafkaAdmin
-from ticklake.clients.kafka_producer import RecordProducer
+from ticklake.clients.kafka.admin import KafkaAdmin
+from ticklake.clients.kafka.producer import RecordProducer
 from ticklake.core.errors import InputError, KafkaError, SettingsError
 from ticklake.core.sample.table import read_table
 from ticklake.core.settings import Settings, Stream

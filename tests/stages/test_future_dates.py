@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from tests.stages.conftest import MINUTE, TestTopic, new_topic
 from tests.support import dated_records
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.manifest import Manifest
 from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3 import land, prepare, seal, write_part

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from tests.support.kafka import serves
 from tests.support.waiting import wait_for
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, NotRestoredError, SettingsError
 from ticklake.core.keys import manifest_key, minute_prefix, origin_key
 from ticklake.core.manifest import Manifest

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.stages.conftest import MINUTE, TestTopic
 from tests.support import dated_records
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import LostOffsetsError
 from ticklake.core.keys import manifest_minute, manifests_prefix, origin_key
 from ticklake.core.manifest import Manifest

@@ -14,8 +14,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.stages.conftest import MINUTE, TestTopic
 from tests.stages.test_bad_input import produce_raw
-from ticklake.clients.kafka_transactions import Outgoing, TransactionalProducer
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
+from ticklake.clients.kafka.transactions import Outgoing, TransactionalProducer
 from ticklake.core import records
 from ticklake.core.errors import KafkaError, LakeError, SettingsError
 from ticklake.core.keys import ObjectKey, redriven_key
@@ -216,7 +216,7 @@ def test_looking_for_what_was_sent_waits_for_another_producers_open_transaction(
         dies.setattr(Marker, "settle", _die)
         with pytest.raises(InterruptedError):
             run()
-    monkeypatch.setattr("ticklake.clients.kafka._STALL_SECONDS", 1.0)
+    monkeypatch.setattr("ticklake.clients.kafka.consumer._STALL_SECONDS", 1.0)
     with pytest.raises(KafkaError, match="No record of"):
         run()
     other.commit_transaction(60)

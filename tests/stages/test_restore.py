@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from tests.stages.conftest import MINUTE, TestTopic, new_topic, ticks
 from tests.stages.test_kafka_to_s3 import NOW, delete_before, made_again
 from tests.support.waiting import wait_for
-from ticklake.clients.kafka import TopicReader
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
+from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.core.errors import KafkaError, LakeError, NotRestoredError
 from ticklake.core.keys import manifest_key
 from ticklake.core.manifest import Manifest, StoredObject

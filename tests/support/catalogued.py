@@ -8,8 +8,8 @@ import boto3
 from botocore.config import Config
 
 from tests.support.waiting import wait_for
-from ticklake.clients.athena import Athena
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.athena import Athena
+from ticklake.clients.aws.s3 import Lake
 
 TABLE = "ticks"
 

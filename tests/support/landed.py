@@ -4,7 +4,7 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.keys import RAW, ObjectKey, manifest_key
 from ticklake.core.manifest import Manifest, StoredObject
 from ticklake.core.minute import Minute

@@ -1,1 +1,1 @@
-"""Thin wrappers around Kafka, S3, Glue and Athena: the only modules that import confluent_kafka or boto3."""
+"""Thin wrappers around services, a package each: the only code that imports their libraries. Rules belong in `core`."""

@@ -38,8 +38,8 @@ class CountHourOperator(BaseOperator):
         from airflow.providers.amazon.aws.hooks.athena import AthenaHook
         from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
 
-        from ticklake.clients import glue
-        from ticklake.clients.athena import Athena
+        from ticklake.clients.aws import glue
+        from ticklake.clients.aws.athena import Athena
         from ticklake.core.keys import ATHENA_RESULTS
         from ticklake.orchestration.lake_hook import lake_of
         from ticklake.stages.catalog_to_counts import count_everything, count_hour, landed_in, queries

@@ -86,7 +86,7 @@ def _check_connection(field: str, connection: str) -> None:
     if kind == "kafka":
         check_kafka(connection, extra)
         return
-    from ticklake.clients.aws_settings import check_client_settings
+    from ticklake.clients.aws.settings import check_client_settings
 
     check_aws(connection, found.login, found.password, extra)
     check_client_settings(connection, extra)

@@ -11,10 +11,10 @@ from typing import Any
 from airflow.providers.apache.kafka.hooks.client import KafkaAdminClientHook
 from airflow.providers.apache.kafka.hooks.produce import KafkaProducerHook
 
-from ticklake.clients.kafka_admin import KafkaAdmin
-from ticklake.clients.kafka_producer import RecordProducer
-from ticklake.clients.kafka_settings import settings_of
-from ticklake.clients.kafka_transactions import TransactionalProducer
+from ticklake.clients.kafka.admin import KafkaAdmin
+from ticklake.clients.kafka.producer import RecordProducer
+from ticklake.clients.kafka.settings import settings_of
+from ticklake.clients.kafka.transactions import TransactionalProducer
 
 
 class ClusterHook(KafkaAdminClientHook):

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from ticklake.clients.kafka import TopicReader
-from ticklake.clients.kafka_metadata import TOPIC_SECONDS
+from ticklake.clients.kafka.consumer import TopicReader
+from ticklake.clients.kafka.metadata import TOPIC_SECONDS
 from ticklake.orchestration.checked import checked_settings
 from ticklake.orchestration.cluster_hooks import ClusterHook
 from ticklake.orchestration.kafka_hooks import ReaderHook

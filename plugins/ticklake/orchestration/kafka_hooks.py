@@ -6,8 +6,8 @@ from typing import Any
 
 from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
 
-from ticklake.clients.kafka import RecordConsumer
-from ticklake.clients.kafka_settings import settings_of
+from ticklake.clients.kafka.consumer import RecordConsumer
+from ticklake.clients.kafka.settings import settings_of
 from ticklake.core.settings import Stream
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-from ticklake.clients.s3 import Lake, patient
+from ticklake.clients.aws.s3 import Lake, patient
 
 
 class LakeHook(S3Hook):

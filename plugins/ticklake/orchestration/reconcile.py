@@ -46,7 +46,7 @@ def reconcile_hours(context: Mapping[str, Any]) -> dict[str, Any]:
     from airflow.providers.amazon.aws.hooks.athena import AthenaHook
     from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
 
-    from ticklake.clients.athena import Athena
+    from ticklake.clients.aws.athena import Athena
     from ticklake.core.reconciled import require_agreement, time_may_heal
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages.reconcile import Sides, reconcile

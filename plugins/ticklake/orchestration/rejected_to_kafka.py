@@ -42,7 +42,7 @@ PARAMS = {
 def redrive_records(context: Mapping[str, Any]) -> dict[str, Any]:
     """Produce rejected records of the run's Params again; returns counts by reason. Wrong Params fail without retries."""
     # Imported here: each of these costs the DAG's parsing tenths of a second.
-    from ticklake.clients.kafka import TopicReader
+    from ticklake.clients.kafka.consumer import TopicReader
     from ticklake.orchestration.cluster_hooks import TransactionalProducerHook
     from ticklake.orchestration.kafka_hooks import ReaderHook
     from ticklake.orchestration.lake_hook import lake_of

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from ticklake.clients.kafka_admin import KafkaAdmin
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
+from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.core.errors import LakeError
 from ticklake.core.health import Finding, examine
 from ticklake.core.landing_health import examine_landing

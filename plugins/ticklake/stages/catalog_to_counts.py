@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ticklake.clients.athena import Athena, Question
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.athena import Athena, Question
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core import counts, keys
 from ticklake.core.counts import Answer, Tally
 from ticklake.core.errors import LakeError, SettingsError

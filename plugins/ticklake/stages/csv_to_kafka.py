@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Self
 
-from ticklake.clients.kafka_producer import CONFIRM_SECONDS, RecordProducer
+from ticklake.clients.kafka.producer import CONFIRM_SECONDS, RecordProducer
 from ticklake.core.errors import SettingsError
 from ticklake.core.sample.rows import Record, compact, key_of, pool, record_maker
 from ticklake.core.sample.table import Table, read_table

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ticklake.clients.kafka import TopicReader
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
+from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix, minute_prefix
 from ticklake.core.manifest import Manifest

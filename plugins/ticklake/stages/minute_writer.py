@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.keys import RAW, REJECTED, ObjectKey
 from ticklake.core.manifest import StoredObject
 from ticklake.core.minute import Minute

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ticklake.clients import glue
-from ticklake.clients.athena import Athena, Question
-from ticklake.clients.kafka import TopicReader
+from ticklake.clients.aws import glue
+from ticklake.clients.aws.athena import Athena, Question
+from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.core import counts, keys
 from ticklake.core import reconcile as rules
 from ticklake.core.counts import Tally

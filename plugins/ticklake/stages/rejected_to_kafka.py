@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ticklake.clients.kafka import TopicReader
-from ticklake.clients.kafka_transactions import Outgoing, TransactionalProducer
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
+from ticklake.clients.kafka.consumer import TopicReader
+from ticklake.clients.kafka.transactions import Outgoing, TransactionalProducer
 from ticklake.core.errors import KafkaError, LakeError, SettingsError
 from ticklake.core.keys import REJECTED, ObjectKey, hour_prefix, redriven_key
 from ticklake.core.manifest import StoredObject

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import KafkaError, LakeError, NotRestoredError, TicklakeError
 from ticklake.core.keys import manifest_key
 from ticklake.core.landing.rewrite import differs, has_rows_of, not_in_log

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from ticklake.clients import glue
+from ticklake.clients.aws import glue
 from ticklake.core.errors import LakeError
 from ticklake.core.minute import Hour
 

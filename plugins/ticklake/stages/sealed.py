@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import (
     manifest_day,

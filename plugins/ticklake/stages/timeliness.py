@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from ticklake.clients.kafka import TopicReader
+from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.core.errors import LakeError
 from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix
 from ticklake.core.manifest import Manifest

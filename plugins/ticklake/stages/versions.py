@@ -9,7 +9,7 @@ from datetime import datetime
 from tempfile import SpooledTemporaryFile, gettempdir
 from typing import BinaryIO, cast
 
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import DiskError
 from ticklake.core.manifest import StoredObject
 

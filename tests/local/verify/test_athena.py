@@ -4,7 +4,7 @@ from local.verify.athena import count
 from local.verify.verdict import Athena
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.landed import land
-from ticklake.clients.athena import Question
+from ticklake.clients.aws.athena import Question
 
 
 def ask(lake: Catalogued):

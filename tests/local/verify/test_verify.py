@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from local.verify.compare import Source, verify
 from local.verify.verdict import Athena, Verdict
 from tests.stages.conftest import MINUTE, TestTopic, new_topic, ticks
-from ticklake.clients.s3 import Lake
+from ticklake.clients.aws.s3 import Lake
 from ticklake.core.keys import manifest_key, minute_prefix
 from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3 import land

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.support.kafka_broker import free_ports
-from ticklake.clients.kafka_admin import KafkaAdmin
+from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.core.errors import KafkaError
 from ticklake.core.health import topic_config
 from ticklake.core.settings import Stream
@@ -76,7 +76,7 @@ def test_a_cluster_that_is_down_is_told_in_words(stream):
 
 
 def test_nothing_of_librdkafkas_own_log_reaches_the_task(stream, capfd, monkeypatch):
-    monkeypatch.setattr("ticklake.clients.kafka_admin._CONNECT_SECONDS", 2.0)
+    monkeypatch.setattr("ticklake.clients.kafka.admin._CONNECT_SECONDS", 2.0)
     (port,) = free_ports(1)
     with pytest.raises(KafkaError):
         KafkaAdmin({"bootstrap.servers": f"127.0.0.1:{port}", "group.id": "g", "auto.offset.reset": "error"}).look(

@@ -11,9 +11,9 @@ from confluent_kafka import KafkaError as Code
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from ticklake.clients.kafka_errors import ErrorLog, shared_settings
-from ticklake.clients.kafka_producer import PRODUCER_CONFIG
-from ticklake.clients.kafka_tokens import with_tokens
+from ticklake.clients.kafka.errors import ErrorLog, shared_settings
+from ticklake.clients.kafka.msk_iam import with_tokens
+from ticklake.clients.kafka.producer import PRODUCER_CONFIG
 from ticklake.core.errors import KafkaError
 from ticklake.core.records import Headers
 from ticklake.core.settings import KAFKA_CONNECTION

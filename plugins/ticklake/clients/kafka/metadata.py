@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka import KafkaError as Code
 
-from ticklake.clients.kafka_errors import ErrorLog
+from ticklake.clients.kafka.errors import ErrorLog
 
 log = logging.getLogger(__name__)
 

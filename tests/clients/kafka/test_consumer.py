@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.support.kafka import create_topics
-from ticklake.clients import kafka_metadata
-from ticklake.clients.kafka import RecordConsumer, TopicReader
+from ticklake.clients.kafka.consumer import RecordConsumer, TopicReader
+from ticklake.clients.kafka.consumer import metadata as kafka_metadata
 
 
 def test_a_topic_that_is_about_to_be_created_is_waited_for(

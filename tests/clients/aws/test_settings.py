@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.support.refusal import refusal
-from ticklake.clients.aws_settings import check_client_settings
+from ticklake.clients.aws.settings import check_client_settings
 from ticklake.core.errors import SettingsError
 
 

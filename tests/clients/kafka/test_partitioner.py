@@ -1,6 +1,6 @@
 """Partitions of keys, for as many keys as come."""
 
-from ticklake.core.partitioner import Partitioner, murmur2
+from ticklake.clients.kafka.partitioner import Partitioner, murmur2
 
 
 def test_what_is_remembered_is_bounded_and_changes_nothing():

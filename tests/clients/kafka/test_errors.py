@@ -2,7 +2,7 @@ import logging
 
 from confluent_kafka import KafkaError
 
-from ticklake.clients.kafka_errors import ErrorLog, shared_settings
+from ticklake.clients.kafka.errors import ErrorLog, shared_settings
 
 
 def test_settings_that_only_consumers_know_are_dropped():

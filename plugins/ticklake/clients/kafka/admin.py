@@ -17,8 +17,8 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicColle
 from confluent_kafka import KafkaError as Code
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from ticklake.clients.kafka_errors import ErrorLog, shared_settings
-from ticklake.clients.kafka_tokens import with_tokens
+from ticklake.clients.kafka.errors import ErrorLog, shared_settings
+from ticklake.clients.kafka.msk_iam import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.health import ClusterFacts, PartitionFacts, topic_config
 from ticklake.core.settings import KAFKA_CONNECTION, Stream, Topic

@@ -11,10 +11,10 @@ import pytest
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
 
 from tests.support.secured_kafka import SecuredKafka
-from ticklake.clients.kafka import RecordConsumer, TopicReader
-from ticklake.clients.kafka_admin import KafkaAdmin
-from ticklake.clients.kafka_producer import RecordProducer
-from ticklake.clients.kafka_tokens import token_as, with_tokens
+from ticklake.clients.kafka.admin import KafkaAdmin
+from ticklake.clients.kafka.consumer import RecordConsumer, TopicReader
+from ticklake.clients.kafka.msk_iam import token_as, with_tokens
+from ticklake.clients.kafka.producer import RecordProducer
 from ticklake.core.errors import KafkaError, SettingsError
 from ticklake.orchestration.kafka_hooks import ReaderHook
 
@@ -75,7 +75,7 @@ def test_a_token_is_signed_for_the_cluster_s_region_as_the_role_and_for_fifteen_
 
 def test_the_role_and_the_region_are_the_connection_s(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr("ticklake.clients.kafka_tokens.token_as", lambda *what: asked.append(what) or ("t", 1.0))
+    monkeypatch.setattr("ticklake.clients.kafka.msk_iam.token_as", lambda *what: asked.append(what) or ("t", 1.0))
     made = with_tokens({**MSK, "sasl.oauthbearer.config": f"role_arn={ROLE}"}, failing)
     assert made["oauth_cb"]("config") == ("t", 1.0)
     assert asked == [("eu-central-1", ROLE, "config")]

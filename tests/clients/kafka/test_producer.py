@@ -12,7 +12,7 @@ from local.kafka import Broker, Cluster
 from local.processes import Parts, stop
 from tests.support.kafka import create_topics
 from tests.support.kafka_broker import free_ports, running
-from ticklake.clients.kafka_producer import PRODUCER_CONFIG, RecordProducer
+from ticklake.clients.kafka.producer import PRODUCER_CONFIG, RecordProducer
 from ticklake.core.errors import KafkaError
 
 # Kafka's own test vectors (org.apache.kafka.common.utils.UtilsTest.testMurmur2).
@@ -94,7 +94,7 @@ def test_a_full_queue_is_waited_for_not_an_error(kafka_bootstrap, topic, monkeyp
 @pytest.fixture
 def abandoned(monkeypatch) -> RecordProducer:
     """A producer whose brokers went away as soon as they had named the partitions; ten records fill its queue."""
-    monkeypatch.setattr("ticklake.clients.kafka_producer.describe", lambda *_: ("cluster", (0,)))
+    monkeypatch.setattr("ticklake.clients.kafka.producer.describe", lambda *_: ("cluster", (0,)))
     monkeypatch.setitem(PRODUCER_CONFIG, "queue.buffering.max.messages", 10)
     (port,) = free_ports(1)
     return RecordProducer({"bootstrap.servers": f"127.0.0.1:{port}"})
@@ -155,7 +155,7 @@ def test_waiting_for_a_topic_ends_when_it_is_told_to(producer):
 
 
 def test_a_topic_that_does_not_come_is_an_error(producer, monkeypatch):
-    monkeypatch.setattr("ticklake.clients.kafka_producer.TOPIC_SECONDS", 0.5)
+    monkeypatch.setattr("ticklake.clients.kafka.producer.TOPIC_SECONDS", 0.5)
     with pytest.raises(KafkaError, match="Kafka does not know topic none"):
         producer.send("none", [(b"k", b"{}")])
 

@@ -2,7 +2,7 @@ import pytest
 
 from tests.support.catalogued import TABLE, Catalogued
 from tests.support.landed import land
-from ticklake.clients.athena import Athena, Question
+from ticklake.clients.aws.athena import Athena, Question
 from ticklake.core.errors import LakeError
 
 

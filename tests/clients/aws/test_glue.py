@@ -4,7 +4,7 @@ from botocore.config import Config
 
 from tests.support.catalogued import TABLE, Catalogued
 from tests.support.landed import land
-from ticklake.clients.glue import crawl, has_hour
+from ticklake.clients.aws.glue import crawl, has_hour
 from ticklake.core.errors import LakeError
 from ticklake.core.minute import Hour
 

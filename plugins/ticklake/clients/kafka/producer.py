@@ -12,11 +12,11 @@ from typing import Any
 from confluent_kafka import KafkaError as Code
 from confluent_kafka import KafkaException, Message, Producer
 
-from ticklake.clients.kafka_errors import ErrorLog, error_in, shared_settings
-from ticklake.clients.kafka_metadata import TOPIC_SECONDS, describe
-from ticklake.clients.kafka_tokens import with_tokens
+from ticklake.clients.kafka.errors import ErrorLog, error_in, shared_settings
+from ticklake.clients.kafka.metadata import TOPIC_SECONDS, describe
+from ticklake.clients.kafka.msk_iam import with_tokens
+from ticklake.clients.kafka.partitioner import Partitioner
 from ticklake.core.errors import KafkaError
-from ticklake.core.partitioner import Partitioner
 from ticklake.core.settings import KAFKA_CONNECTION
 
 _REMEDY = "broker_health says how the cluster is."

@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import KafkaError as Code
 from confluent_kafka import KafkaException
 
-from ticklake.clients.kafka_refusals import bare, cause, will_not_heal
+from ticklake.clients.kafka.refusals import bare, cause, will_not_heal
 from ticklake.core.errors import KafkaError
 from ticklake.core.settings import KAFKA_CONNECTION
 

@@ -210,7 +210,7 @@ def test_the_table_in_the_docs_is_what_was_seen(outcomes: dict[tuple[int, str], 
     ]
     lines = [f"| {' | '.join(row)} |" for row in [head, *rows]]
     lines.insert(1, f"|{'---|' * len(head)}")
-    begin, end = "<!-- kafka-rights: written by tests/clients/test_kafka_rights.py -->\n", "<!-- /kafka-rights -->"
+    begin, end = "<!-- kafka-rights: written by tests/clients/kafka/test_rights.py -->\n", "<!-- /kafka-rights -->"
     wanted = f"{begin}{chr(10).join(lines)}\n{end}"
     text = DOCUMENT.read_text()
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)

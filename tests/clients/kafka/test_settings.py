@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from ticklake.clients.kafka_settings import settings_of
+from ticklake.clients.kafka.settings import settings_of
 from ticklake.core.errors import SettingsError
 
 NOWHERE: dict[str, Any] = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}

@@ -16,9 +16,9 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as Code
 
-from ticklake.clients.kafka_errors import ErrorLog
-from ticklake.clients.kafka_metadata import describe
-from ticklake.clients.kafka_tokens import with_tokens
+from ticklake.clients.kafka.errors import ErrorLog
+from ticklake.clients.kafka.metadata import describe
+from ticklake.clients.kafka.msk_iam import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.records import Batch
 from ticklake.core.settings import KAFKA_CONNECTION

@@ -11,10 +11,10 @@ import pytest
 
 from tests.support.secured_kafka import SecuredKafka
 from tests.support.waiting import GUARD_SECONDS
-from ticklake.clients.kafka import RecordConsumer, TopicReader
-from ticklake.clients.kafka_admin import KafkaAdmin
-from ticklake.clients.kafka_producer import RecordProducer
-from ticklake.clients.kafka_transactions import TransactionalProducer
+from ticklake.clients.kafka.admin import KafkaAdmin
+from ticklake.clients.kafka.consumer import RecordConsumer, TopicReader
+from ticklake.clients.kafka.producer import RecordProducer
+from ticklake.clients.kafka.transactions import TransactionalProducer
 from ticklake.core.errors import KafkaError
 from ticklake.core.slices import Slice
 

@@ -1,7 +1,7 @@
 """Why Kafka and a client do not come together, in words that name the cause and the setting of the connection.
 
 librdkafka tells what failed, not always why: of a certificate it says only that it could not be verified, of a wrong protocol
-only that the connection was closed. Then the broker's address is looked at once more, see ``kafka_address``.
+only that the connection was closed. Then the broker's address is looked at once more, see ``address``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError as Code
 
-from ticklake.clients.kafka_address import diagnose
+from ticklake.clients.kafka.address import diagnose
 
 _REFUSED = {Code._AUTHENTICATION, Code.SASL_AUTHENTICATION_FAILED}
 _UNREACHED = {
