@@ -38,10 +38,9 @@ def main() -> None:
     from ticklake.clients.kafka.admin import KafkaAdmin
     from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
     from ticklake.core.errors import LostOffsetsError
-    from ticklake.core.manifest import Manifest
-    from ticklake.core.minute import Minute
-    from ticklake.core.settings import Landing as LandingSettings
-    from ticklake.core.settings import Stream, Table, Topic
+    from ticklake.core.landing.manifest import Manifest
+    from ticklake.core.landing.minute import Minute
+    from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
     from ticklake.stages.kafka_to_s3 import land
     from ticklake.stages.landing import Landing
 

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ticklake.core.keys import RAW, ObjectKey, manifest_key
-from ticklake.core.manifest import Manifest, StoredObject
-from ticklake.core.minute import Minute
-from ticklake.core.origin import Origin
-from ticklake.core.slices import Slice
+from ticklake.core.landing.manifest import Manifest, StoredObject
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import RAW, ObjectKey, manifest_key
+from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.origin import Origin
 
 RECORDS = 10  # of each Kafka partition, a minute
 EACH_MINUTE = ("kafka_to_s3", "broker_health", "catalog_to_counts")  # all others run each hour

@@ -21,10 +21,10 @@ from local.home import Home
 from local.lake import counted
 from local.stack import Stack
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.keys import manifest_minute
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
-from ticklake.core.settings import Stream
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import manifest_minute
+from ticklake.core.settings.stream import Stream
 from ticklake.stages.sealed import manifest_of
 
 RATES = (1, 5000)

@@ -37,9 +37,9 @@ from local.lake import sealed
 from local.stack import Stack
 from local.up import _start_aws
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.health import topic_config
-from ticklake.core.minute import Minute
-from ticklake.core.settings import Stream
+from ticklake.core.landing.minute import Minute
+from ticklake.core.proof.broker_health import topic_config
+from ticklake.core.settings.stream import Stream
 
 HOUR = 60
 _SETTLING = 60  # seconds after a start in which an Airflow does what it does once

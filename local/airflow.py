@@ -26,7 +26,7 @@ from local.processes import Part, PartError, stop, telling_lines
 from local.stack import AIRFLOW, HOUSEKEEPER, Stack
 from local.terminal import say
 from ticklake.core.errors import SettingsError
-from ticklake.core.settings import AWS_CONNECTION, KAFKA_CONNECTION
+from ticklake.core.settings.environment import AWS_CONNECTION, KAFKA_CONNECTION
 
 _SCHEDULER, _API_SERVER = "airflow-scheduler", "airflow-api-server"
 _FILES = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from local.login import write_secret
 from ticklake.core.errors import SettingsError
-from ticklake.core.settings import Stream
+from ticklake.core.settings.stream import Stream
 
 ADMIN = "admin"
 ACTORS = ("produce", "landing", "reconcile", "redrive", "health")

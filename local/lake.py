@@ -10,10 +10,10 @@ from typing import Any
 
 from local.stack import Stack
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.counts import Totals
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import manifest_minute, total_counts_key
-from ticklake.core.manifest import Manifest
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.object_key import manifest_minute, total_counts_key
+from ticklake.core.proof.row_counts import Totals
 
 _MINUTES_A_DAY = 1440
 

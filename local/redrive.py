@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from local.aws_stand_in import client
 from local.processes import PartError
 from local.stack import AWS, Stack
-from ticklake.core.ranges import MinuteRange
-from ticklake.core.settings import Stream
+from ticklake.core.landing.minute_range import MinuteRange
+from ticklake.core.settings.stream import Stream
 
 
 def run(stack: Stack, first: str, last: str, reason: str, unfit: bool, dry_run: bool) -> int:

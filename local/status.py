@@ -15,8 +15,8 @@ from local.transactions import open_transactions
 from local.waiting import Waiting, lines_of, look_at_waiting
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import TicklakeError
-from ticklake.core.minute import Minute
-from ticklake.core.settings import Stream
+from ticklake.core.landing.minute import Minute
+from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
 from ticklake.stages.sealed import manifest_of
 

@@ -21,7 +21,8 @@ from local.provision import provision
 from local.stack import AWS_LOGIN, Stack
 from local.terminal import complain, doing, elapsed, say
 from local.watch import watch
-from ticklake.core.settings import Stream, keep_days
+from ticklake.core.settings.environment import keep_days
+from ticklake.core.settings.stream import Stream
 
 
 def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None, secure: bool = False) -> int:

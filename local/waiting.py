@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.transactions import OpenTransaction
-from ticklake.core.manifest import Manifest
+from ticklake.core.landing.manifest import Manifest
 from ticklake.core.moment import span
 from ticklake.core.proof.waiting import LogEnds, Place, held_back, lag, not_the_topic, unsealed, waiting_since
 

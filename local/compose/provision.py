@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from local.provision import provision
 from ticklake.core.errors import SettingsError, TicklakeError
-from ticklake.core.settings import AWS_CONNECTION, Settings, Stream
+from ticklake.core.settings.environment import AWS_CONNECTION, Settings
+from ticklake.core.settings.stream import Stream
 
 log = logging.getLogger(__name__)
 

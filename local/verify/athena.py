@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from local.verify.verdict import Athena
 from ticklake.core.errors import LakeError
-from ticklake.core.minute import Minute
+from ticklake.core.landing.minute import Minute
 
 Ask = Callable[[str], Sequence[Sequence[str | None]]]
 """Runs a statement of Athena's SQL and returns its rows; raises LakeError with Athena's reason."""

@@ -15,8 +15,8 @@ from local.terminal import elapsed
 from local.verify.athena import count
 from local.verify.compare import Source, verify
 from ticklake.core.errors import SettingsError
-from ticklake.core.minute import Minute
-from ticklake.core.settings import Stream
+from ticklake.core.landing.minute import Minute
+from ticklake.core.settings.stream import Stream
 
 _EVERY_SECONDS = 2.0
 

@@ -15,8 +15,8 @@ from local.verify.sealed import Listed, Sealed, days, of_day, of_minute
 from local.verify.timely import Timeliness
 from local.verify.verdict import Tally, Verdict
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import RAW, REJECTED, ObjectKey
-from ticklake.core.minute import Minute
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey
 
 _PROGRESS_EVERY = 10_000
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ticklake.core.keys import manifest_key, manifest_prefix
-from ticklake.core.minute import Minute
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import manifest_key, manifest_prefix
 from ticklake.core.moment import milliseconds
 
 

@@ -17,7 +17,7 @@ from local.verify.log import Log
 from local.verify.rows import Row, dated
 from local.verify.sealed import Sealed
 from local.verify.verdict import Verdict
-from ticklake.core.minute import Minute
+from ticklake.core.landing.minute import Minute
 from ticklake.core.moment import moment
 
 

@@ -23,10 +23,10 @@ from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.clients.kafka.transactions import TransactionalProducer
-from ticklake.core.manifest import StoredObject
-from ticklake.core.minute import Minute
-from ticklake.core.reconcile import Kind
-from ticklake.core.settings import Stream
+from ticklake.core.landing.manifest import StoredObject
+from ticklake.core.landing.minute import Minute
+from ticklake.core.proof.reconcile import Kind
+from ticklake.core.settings.stream import Stream
 from ticklake.stages.catalog_to_counts import count_hour, queries
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing

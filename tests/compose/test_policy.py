@@ -12,7 +12,7 @@ from local.home import PROJECT
 from local.kafka import Broker, Cluster
 from tests.compose.compose_file import FILE, generated_env, load, read_env, variables
 from tests.support.airflow_settings import airflow_settings
-from ticklake.core.settings import Settings
+from ticklake.core.settings.environment import Settings
 
 ENV = generated_env()
 COMPOSE = load(ENV)

@@ -20,8 +20,8 @@ from tests.faults.task import Ended, Order, Task, client, until_done
 from tests.support.faulty_s3 import FaultyS3, faulty_s3
 from tests.support.kafka import serves
 from tests.support.waiting import wait_for
-from ticklake.core.minute import Minute
-from ticklake.core.settings import Landing, Stream, Table, Topic
+from ticklake.core.landing.minute import Minute
+from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 PARTITIONS = 3
@@ -124,7 +124,7 @@ class Lab:
         stream = Stream(
             Topic(name, PARTITIONS, copies, max(1, copies - 1), 168),
             Table(name, "k"),
-            Landing(f"g-{name}", 1, 1440),
+            LandingSettings(f"g-{name}", 1, 1440),
         )
         patience = self.stalled if stalls else {}
         with faulty_s3(self.endpoint) as proxy:

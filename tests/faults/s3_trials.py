@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from tests.faults.lab import MINUTE, Place, Trial
 from tests.faults.task import Ended
 from tests.support.faulty_s3 import ANY, KINDS, OPERATIONS, REFUSALS, Fault
-from ticklake.core.keys import RAW, ObjectKey
+from ticklake.core.landing.object_key import RAW, ObjectKey
 
 _ONCE, _WHILE = 1, 8  # the client tries six times: then the task fails, and its next attempt meets the rest
 # How many requests of an operation the scene makes at least: the fault strikes any of them.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tests.faults.lab import MINUTE, Place, Trial
 from tests.faults.task import Ended, Task
 from tests.support.waiting import let_pass, wait_for
-from ticklake.core.keys import RAW
+from ticklake.core.landing.object_key import RAW
 
 _REQUESTS = 13  # what a landing of three objects asks of S3, about
 

@@ -8,7 +8,7 @@ from local.home import Home
 from local.kafka_security import Security
 from local.stack import Stack
 from tests.support.airflow_settings import airflow_settings
-from ticklake.core.settings import Settings
+from ticklake.core.settings.environment import Settings
 
 
 def test_airflow_knows_every_setting_that_it_is_given(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from local.aws_deploy import run
 from local.cli import parse
 from local.provision import TEMPLATE
 from ticklake.core.errors import LakeError, SettingsError
-from ticklake.core.settings import Settings
+from ticklake.core.settings.environment import Settings
 
 
 class Typed:

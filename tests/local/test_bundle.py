@@ -26,7 +26,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow import plugins_manager
 
 bag = DagBag(dag_folder=sys.argv[1])
-from ticklake.core.settings import Settings, Stream
+from ticklake.core.settings.environment import Settings
+from ticklake.core.settings.stream import Stream
 from ticklake.stages.catalog_to_counts import queries
 import importlib, pkgutil, ticklake
 

@@ -12,7 +12,7 @@ from local.home import PROJECT, Home
 from local.processes import stop
 from local.stack import HOUSEKEEPER, Stack
 from ticklake.core.errors import SettingsError
-from ticklake.core.settings import keep_days
+from ticklake.core.settings.environment import keep_days
 
 
 class EnoughError(Exception):

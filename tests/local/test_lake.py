@@ -10,10 +10,10 @@ from local.home import Home
 from local.lake import Sealed, sealed
 from local.stack import Stack
 from ticklake.clients.aws.s3 import Lake, Listed
-from ticklake.core.keys import manifest_key
-from ticklake.core.manifest import Manifest, StoredObject
-from ticklake.core.minute import Minute
-from ticklake.core.slices import Slice
+from ticklake.core.landing.manifest import Manifest, StoredObject
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import manifest_key
+from ticklake.core.landing.offset_ranges import Slice
 
 DAY = Minute.parse("2026-11-22T00:00")
 

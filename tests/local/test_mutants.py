@@ -17,14 +17,17 @@ def test_each_module_that_decides_content_is_there_with_its_tests(module: str) -
     assert {Path(file).name for file in mutants._tests(module)} == set(wanted)
 
 
-@pytest.mark.parametrize("name", ["keys", "keys.py", "core/keys.py", "plugins/ticklake/core/keys.py"])
+@pytest.mark.parametrize(
+    "name", ["landing/minute", "landing/minute.py", "core/landing/minute.py", "plugins/ticklake/core/landing/minute.py"]
+)
 def test_a_module_may_be_given_by_its_name_or_as_a_file(name: str) -> None:
-    assert mutants._known(name) == "keys"
+    assert mutants._known(name) == "landing/minute"
 
 
 def test_a_module_that_is_not_there_is_told_with_those_that_decide_content() -> None:
     with pytest.raises(
-        SettingsError, match=r"There is no module core/kyes\. Those that decide content: slices, keys, "
+        SettingsError,
+        match=r"There is no module core/kyes\. Those that decide content: landing/offset_ranges, landing/object_key, ",
     ):
         mutants._known("kyes")
 
@@ -46,8 +49,8 @@ def test_what_no_test_noticed_or_ran_is_alive_and_a_mutant_that_never_ends_is_no
 def test_the_copy_holds_the_module_its_tests_and_nothing_that_fetches(tmp_path: Path) -> None:
     mutants._prepare(tmp_path, "keys")
     settings = tomllib.loads((tmp_path / "pyproject.toml").read_text())["tool"]["mutmut"]
-    assert settings["only_mutate"] == ["ticklake/core/keys.py"]
-    assert settings["pytest_add_cli_args_test_selection"] == ["tests/core/test_keys.py"]
+    assert settings["only_mutate"] == ["ticklake/core/landing/object_key.py"]
+    assert settings["pytest_add_cli_args_test_selection"] == ["tests/core/landing/test_object_key.py"]
     kept = (tmp_path / "ticklake" / "core" / "keys.py").read_text()
     assert kept == (PROJECT / "plugins" / "ticklake" / "core" / "keys.py").read_text()
     assert [file.name for file in (tmp_path / "tests" / "core").iterdir()] == ["test_keys.py"]

@@ -12,7 +12,7 @@ from local.transactions import OpenTransaction, open_transactions, parsed
 from local.waiting import Waiting, look_at_waiting
 from local.waiting import lines_of as lines_of_dict
 from tests.stages.conftest import MINUTE, TestTopic, ticks
-from ticklake.core.minute import Minute
+from ticklake.core.landing.minute import Minute
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import manifest_of

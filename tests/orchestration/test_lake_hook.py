@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from ticklake.clients.aws.s3 import PATIENCE
-from ticklake.core.settings import AWS_CONNECTION
+from ticklake.core.settings.environment import AWS_CONNECTION
 
 
 @pytest.fixture

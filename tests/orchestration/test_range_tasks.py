@@ -15,9 +15,9 @@ from tests.orchestration.test_catalog_tasks import Event, connect
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.kafka import create_topics
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import manifest_key
-from ticklake.core.minute import Minute
-from ticklake.core.settings import KAFKA_CONNECTION
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import manifest_key
+from ticklake.core.settings.environment import KAFKA_CONNECTION
 
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow and its provider warn of their own code
 LAST = Minute.parse("2026-11-22T10:59")

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from tests.orchestration.test_catalog_tasks import connect
 from tests.stages.conftest import MINUTE, TestTopic, lake, s3, topic
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.settings import KAFKA_CONNECTION
+from ticklake.core.settings.environment import KAFKA_CONNECTION
 from ticklake.orchestration.rejected_to_kafka import redrive_records
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing

@@ -16,9 +16,8 @@ from tests.support.waiting import wait_for
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
-from ticklake.core.minute import Minute
-from ticklake.core.settings import Landing as LandingSettings
-from ticklake.core.settings import Stream, Table, Topic
+from ticklake.core.landing.minute import Minute
+from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
 from ticklake.stages.landing import Landing
 
 MINUTE = Minute.parse("2026-11-22T10:05")

@@ -19,9 +19,9 @@ from tests.support import corpus, raw_producer
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.corpus import Case
 from ticklake.clients.aws.athena import Question
-from ticklake.core.keys import ObjectKey, manifest_key, origin_key
-from ticklake.core.records import kind_of_reason
-from ticklake.core.settings import Table
+from ticklake.core.formats.json_rows import kind_of_reason
+from ticklake.core.landing.object_key import ObjectKey, manifest_key, origin_key
+from ticklake.core.settings.stream import Table
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 

@@ -7,10 +7,10 @@ import pytest
 
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.landed import land, put_object
-from ticklake.core.counts import Tally
 from ticklake.core.errors import LakeError, SettingsError
-from ticklake.core.keys import counts_key
-from ticklake.core.minute import Hour, Minute
+from ticklake.core.landing.minute import Hour, Minute
+from ticklake.core.landing.object_key import counts_key
+from ticklake.core.proof.row_counts import Tally
 from ticklake.stages.catalog_to_counts import Counted, count_everything, count_hour, landed_in, queries
 
 FOLDER = Path(__file__).resolve().parents[2] / "include" / "sql" / "counts"

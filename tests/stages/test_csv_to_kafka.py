@@ -17,7 +17,8 @@ from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.clients.kafka.producer import RecordProducer
 from ticklake.core.errors import InputError, KafkaError, SettingsError
 from ticklake.core.sample.table import read_table
-from ticklake.core.settings import Settings, Stream
+from ticklake.core.settings.environment import Settings
+from ticklake.core.settings.stream import Stream
 from ticklake.stages import csv_to_kafka
 from ticklake.stages.csv_to_kafka import Produced, ProducerRun, produce_csv
 

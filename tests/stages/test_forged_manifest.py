@@ -6,7 +6,7 @@ import pytest
 
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import manifest_key
+from ticklake.core.landing.object_key import manifest_key
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from tests.stages.conftest import MINUTE, TestTopic, new_topic
 from tests.support import dated_records
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
 from ticklake.stages.kafka_to_s3 import land, prepare, seal, write_part
 from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import manifest_of
@@ -271,7 +271,7 @@ minutes = st.lists(
 def test_random_dates_wait_no_longer_than_two_minutes(
     kafka_bootstrap: str, s3: Any, played: list[list[tuple[int, list[int]]]], data: st.DataObject
 ) -> None:
-    """On a real log; runs may be skipped, so that a later one catches up. The rule by itself: tests/core/test_slices.py."""
+    """On a real log; runs may be skipped, so that a later one catches up. The rule by itself: test_offset_ranges."""
     bucket = f"t-{uuid4().hex}"
     s3.create_bucket(Bucket=bucket)
     with new_topic(kafka_bootstrap) as topic, closing(topic.reader()) as reader:

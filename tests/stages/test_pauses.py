@@ -17,9 +17,9 @@ from tests.stages.conftest import MINUTE, TestTopic
 from tests.support import dated_records
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import LostOffsetsError
-from ticklake.core.keys import manifest_minute, manifests_prefix, origin_key
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import manifest_minute, manifests_prefix, origin_key
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import manifest_of, origin_of

@@ -16,15 +16,15 @@ from tests.stages.test_restore import ZLIB
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.kafka import create_topics
 from tests.support.landed import put_object
-from ticklake.core.counts import Tally
 from ticklake.core.errors import LakeError, LostOffsetsError, SettingsError
-from ticklake.core.keys import manifest_key, quarantine_key, reconciled_key
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Hour, Minute
-from ticklake.core.reconcile import Kind
-from ticklake.core.reconciled import Reconciled, require_agreement, time_may_heal
-from ticklake.core.settings import Table
-from ticklake.core.slices import Slice
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Hour, Minute
+from ticklake.core.landing.object_key import manifest_key, quarantine_key, reconciled_key
+from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.proof.reconcile import Kind
+from ticklake.core.proof.reconciled import Reconciled, require_agreement, time_may_heal
+from ticklake.core.proof.row_counts import Tally
+from ticklake.core.settings.stream import Table
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 from ticklake.stages.reconcile import Sides, reconcile

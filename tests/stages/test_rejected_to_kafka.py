@@ -16,13 +16,13 @@ from tests.stages.conftest import MINUTE, TestTopic
 from tests.stages.test_bad_input import produce_raw
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.transactions import Outgoing, TransactionalProducer
-from ticklake.core import records
 from ticklake.core.errors import KafkaError, LakeError, SettingsError
-from ticklake.core.keys import ObjectKey, redriven_key
-from ticklake.core.minute import Minute
-from ticklake.core.rejected import REDRIVEN_HEADER, Marker
-from ticklake.core.settings import Table
-from ticklake.core.slices import Slice
+from ticklake.core.formats import json_rows
+from ticklake.core.formats.dead_letters import REDRIVEN_HEADER, Marker
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import ObjectKey, redriven_key
+from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.settings.stream import Table
 from ticklake.stages import rejected_to_kafka
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
@@ -36,7 +36,7 @@ Message = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 def land_rejecting(landing: Landing, monkeypatch: pytest.MonkeyPatch, names: set[str]) -> None:
     """Land as a Ticklake would that does not take these names as columns."""
     with monkeypatch.context() as older:
-        older.setattr(records, "RESERVED", records.RESERVED | names)
+        older.setattr(json_rows, "RESERVED", json_rows.RESERVED | names)
         land(landing, MINUTE, NOW)
 
 
@@ -243,7 +243,7 @@ def test_what_no_manifest_lists_is_not_sent(
 ) -> None:
     """An attempt that was killed left it; the one that seals the minute will land the same record."""
     topic.send(b'{"a":1}')
-    monkeypatch.setattr(records, "RESERVED", records.RESERVED | {"a"})
+    monkeypatch.setattr(json_rows, "RESERVED", json_rows.RESERVED | {"a"})
     monkeypatch.setattr(Lake, "put_if_absent", _die)
     with pytest.raises(InterruptedError):
         land(landing, MINUTE, NOW)

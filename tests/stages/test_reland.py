@@ -4,7 +4,7 @@ import pytest
 
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from tests.stages.test_kafka_to_s3 import NOW, delete_before, offsets
-from ticklake.core.keys import hour_prefix
+from ticklake.core.landing.object_key import hour_prefix
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 from ticklake.stages.reland import Relanded, reland

@@ -20,11 +20,11 @@ from tests.support.waiting import wait_for
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.core.errors import KafkaError, LakeError, NotRestoredError
-from ticklake.core.keys import manifest_key
-from ticklake.core.manifest import Manifest, StoredObject
-from ticklake.core.objects import IGZIP, Encoder
-from ticklake.core.records import Batch
-from ticklake.core.slices import Slice
+from ticklake.core.formats.json_rows import Batch
+from ticklake.core.landing.gzip_writer import IGZIP, Encoder
+from ticklake.core.landing.manifest import Manifest, StoredObject
+from ticklake.core.landing.object_key import manifest_key
+from ticklake.core.landing.offset_ranges import Slice
 from ticklake.stages import kafka_to_s3
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing

@@ -10,11 +10,11 @@ import pytest
 from tests.stages.test_kafka_to_s3 import delete_before
 from tests.stages.test_reconcile import FIRST, HOUR, LAST, NEXT, NOW, World, empty  # noqa: F401
 from tests.support.untimely import take_any_date, without_the_rule
-from ticklake.core.minute import Minute
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.offset_ranges import Slice
 from ticklake.core.moment import moment
-from ticklake.core.reconcile import Kind
-from ticklake.core.reconciled import Reconciled, require_agreement
-from ticklake.core.slices import Slice
+from ticklake.core.proof.reconcile import Kind
+from ticklake.core.proof.reconciled import Reconciled, require_agreement
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.reconcile import reconcile
 

@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.keys import RAW, ObjectKey, manifest_key
-from ticklake.core.manifest import Manifest, StoredObject
-from ticklake.core.minute import Minute
-from ticklake.core.slices import Slice
+from ticklake.core.landing.manifest import Manifest, StoredObject
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import RAW, ObjectKey, manifest_key
+from ticklake.core.landing.offset_ranges import Slice
 
 INDICES = ("HSI", "NYA", "J203.JO")
 

@@ -17,7 +17,7 @@ from local.login import write_secret
 from tests.support.kafka import rights_in_force
 from tests.support.kafka_broker import free_ports, running
 from tests.support.waiting import wait_for
-from ticklake.core.settings import Stream
+from ticklake.core.settings.stream import Stream
 
 _OAUTH_LOGIN = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required"
 

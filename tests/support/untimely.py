@@ -3,8 +3,8 @@
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from ticklake.core import slices
-from ticklake.core.slices import Clock, LogState, Offsets, Slice
+from ticklake.core.landing import offset_ranges
+from ticklake.core.landing.offset_ranges import Clock, LogState, Offsets, Slice
 
 
 def take_any_date(bootstrap: str, topic: str) -> None:
@@ -17,7 +17,7 @@ def take_any_date(bootstrap: str, topic: str) -> None:
 
 def without_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on a minute ends where Kafka says that the next window begins, whatever is dated there."""
-    monkeypatch.setattr(slices, "_slice", _slice)
+    monkeypatch.setattr(offset_ranges, "_slice", _slice)
 
 
 def _slice(

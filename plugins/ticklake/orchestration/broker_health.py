@@ -19,9 +19,9 @@ def check_brokers(**context: Any) -> list[dict[str, str]]:
     The findings are logged as a table, returned, and stored on the asset's event; XCom ``findings`` has them also when
     the task fails.
     """
-    from ticklake.core.health import require_healthy
-    from ticklake.core.manifest import Manifest
-    from ticklake.core.minute import Minute
+    from ticklake.core.landing.manifest import Manifest
+    from ticklake.core.landing.minute import Minute
+    from ticklake.core.proof.broker_health import require_healthy
     from ticklake.orchestration.cluster_hooks import ClusterHook
     from ticklake.orchestration.lake_hook import lake_of
     from ticklake.stages.broker_health import look_at_cluster, newest_manifests

@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import TaskDeferralTimeout
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from ticklake.core.errors import LakeError
-from ticklake.core.minute import Hour
-from ticklake.core.settings import AWS_CONNECTION
+from ticklake.core.landing.minute import Hour
+from ticklake.core.settings.environment import AWS_CONNECTION
 from ticklake.orchestration.assets import COUNTED_HOURS
 from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import hour_of
@@ -40,7 +40,7 @@ class CountHourOperator(BaseOperator):
 
         from ticklake.clients.aws import glue
         from ticklake.clients.aws.athena import Athena
-        from ticklake.core.keys import ATHENA_RESULTS
+        from ticklake.core.landing.object_key import ATHENA_RESULTS
         from ticklake.orchestration.lake_hook import lake_of
         from ticklake.stages.catalog_to_counts import count_everything, count_hour, landed_in, queries
 

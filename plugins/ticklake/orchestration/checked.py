@@ -14,9 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
-from ticklake.core.connections import check_aws, check_kafka
 from ticklake.core.errors import InputError, NotOverError, SettingsError, did_you_mean
-from ticklake.core.settings import Settings, Stream
+from ticklake.core.settings.connections import check_aws, check_kafka
+from ticklake.core.settings.environment import Settings
+from ticklake.core.settings.stream import Stream
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ticklake.core.errors import TicklakeError
-from ticklake.core.settings import keep_days
+from ticklake.core.settings.environment import keep_days
 from ticklake.stages.housekeeping import remove_old_logs
 
 log = logging.getLogger(__name__)

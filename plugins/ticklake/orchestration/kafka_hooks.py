@@ -8,7 +8,7 @@ from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
 
 from ticklake.clients.kafka.consumer import RecordConsumer
 from ticklake.clients.kafka.settings import settings_of
-from ticklake.core.settings import Stream
+from ticklake.core.settings.stream import Stream
 
 
 class ReaderHook(KafkaConsumerHook):

@@ -14,7 +14,7 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import LostOffsetsError
-from ticklake.core.settings import landing_tasks
+from ticklake.core.settings.environment import landing_tasks
 from ticklake.orchestration.assets import LANDED_MINUTES
 from ticklake.orchestration.checked import fails_at_once
 from ticklake.orchestration.run_key import minute_of
@@ -76,7 +76,7 @@ def write(part: dict[str, Any], **context: Any) -> dict[str, Any]:
     """Write the objects of a part of the run's minute; returns what was written."""
     import msgspec
 
-    from ticklake.core.slices import Cut
+    from ticklake.core.landing.offset_ranges import Cut
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
 
@@ -93,7 +93,7 @@ def seal(cut: dict[str, Any], written: Any, **context: Any) -> dict[str, Any] | 
     """Seal the run's minute, unless it was sealed before. Raises as ``land`` does."""
     import msgspec
 
-    from ticklake.core.slices import Cut, Slice
+    from ticklake.core.landing.offset_ranges import Cut, Slice
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages import kafka_to_s3 as stage
     from ticklake.stages.minute_writer import Written

@@ -10,8 +10,8 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import ATHENA_RESULTS, reconciled_key
-from ticklake.core.ranges import PATTERN
+from ticklake.core.landing.minute_range import PATTERN
+from ticklake.core.landing.object_key import ATHENA_RESULTS, reconciled_key
 from ticklake.orchestration.assets import RECONCILED_HOURS
 from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import hours_of
@@ -47,7 +47,7 @@ def reconcile_hours(context: Mapping[str, Any]) -> dict[str, Any]:
     from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
 
     from ticklake.clients.aws.athena import Athena
-    from ticklake.core.reconciled import require_agreement, time_may_heal
+    from ticklake.core.proof.reconciled import require_agreement, time_may_heal
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages.reconcile import Sides, reconcile
 

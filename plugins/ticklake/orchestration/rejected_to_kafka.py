@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from ticklake.core.ranges import PATTERN
+from ticklake.core.landing.minute_range import PATTERN
 from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import range_of
 

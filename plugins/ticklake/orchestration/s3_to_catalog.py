@@ -14,8 +14,8 @@ from typing import Any
 from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
-from ticklake.core.keys import RAW, hour_prefix
-from ticklake.core.settings import Settings
+from ticklake.core.landing.object_key import RAW, hour_prefix
+from ticklake.core.settings.environment import Settings
 from ticklake.orchestration.assets import CATALOGUED_HOURS
 from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.run_key import hour_of

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.core.errors import LakeError
-from ticklake.core.health import Finding, examine
-from ticklake.core.landing_health import examine_landing
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
-from ticklake.core.settings import Stream
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
+from ticklake.core.proof.broker_health import Finding, examine
+from ticklake.core.proof.landing_health import examine_landing
+from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
 from ticklake.stages.sealed import manifest_of, newest_before
 

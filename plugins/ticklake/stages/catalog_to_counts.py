@@ -5,7 +5,7 @@ minutes that had one. All objects of a sealed minute are there before its manife
 records. One race is left: leftovers of killed attempts are deleted just after the seal, and until then Athena sees them. So a
 difference is counted again, manifests and all, before it is believed.
 
-No query reads another hour: the rest of the totals comes from the tallies kept under ``counts/`` (``ticklake.core.counts``).
+No query reads another hour: the rest of the totals comes from the tallies kept under ``counts/`` (``core.proof.row_counts``).
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from typing import Any
 
 from ticklake.clients.aws.athena import Athena, Question
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core import counts, keys
-from ticklake.core.counts import Answer, Tally
 from ticklake.core.errors import LakeError, SettingsError
-from ticklake.core.minute import Hour
-from ticklake.core.slices import Slice
+from ticklake.core.landing import object_key
+from ticklake.core.landing.minute import Hour
+from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.proof import row_counts
+from ticklake.core.proof.row_counts import Answer, Tally
 from ticklake.core.text_table import text_table
 from ticklake.stages.sealed import sealed_in
 from ticklake.stages.totals import add_to_totals
@@ -101,7 +102,7 @@ def landed_in(lake: Lake, table: str, hour: Hour) -> Landed:
     partitions: Counter[int] = Counter()
     for stored in (o for m in manifests for o in m.objects):
         partitions[stored.partition] += stored.records
-    return Landed(len(manifests), partitions, counts.joined(s for m in manifests for s in m.slices), as_of)
+    return Landed(len(manifests), partitions, row_counts.joined(s for m in manifests for s in m.slices), as_of)
 
 
 def count_hour(
@@ -135,21 +136,21 @@ def count_hour(
     total = _keep(lake, table, sql, hour, landed, answers, tally)
     counted = Counted(hour, landed, tally, answers, total)
     for name, answer in answers.items():
-        _log.info("%s", f"{counts.title(sql[name])}\n{text_table(answer.columns, answer.rows[:_ROWS_SHOWN])}")
+        _log.info("%s", f"{row_counts.title(sql[name])}\n{text_table(answer.columns, answer.rows[:_ROWS_SHOWN])}")
     _log.info("%s, sealed minutes: %d: %s", hour, landed.minutes, tally)
     _log.info("All hours: %s", total)
     if not tally.proven:
         raise LakeError(
             f"The hour {hour} of {table} does not add up: {tally}.",
-            "; ".join(counts.differing_partitions(landed.partitions, answers["distinct_offsets"])[:10]),
+            "; ".join(row_counts.differing_partitions(landed.partitions, answers["distinct_offsets"])[:10]),
         )
     return counted
 
 
 def count_everything(athena: Athena, table: str, sql: str) -> Answer:
     """Answer a query over the whole table, minutes that are being landed included; reads every object there is."""
-    answer = athena.ask({"everything": Question(counts.statement(sql, table))})["everything"]
-    _log.info("%s", f"{counts.title(sql)}\n{text_table(answer.columns, answer.rows)}")
+    answer = athena.ask({"everything": Question(row_counts.statement(sql, table))})["everything"]
+    _log.info("%s", f"{row_counts.title(sql)}\n{text_table(answer.columns, answer.rows)}")
     return answer
 
 
@@ -161,7 +162,10 @@ def _count(
         return landed, {}, Tally()  # nothing to see for Athena, perhaps not even a table
     parameters = landed.parameters(hour)
     answers = athena.ask(
-        {name: Question(counts.statement(text, table, len(landed.offsets)), parameters) for name, text in sql.items()}
+        {
+            name: Question(row_counts.statement(text, table, len(landed.offsets)), parameters)
+            for name, text in sql.items()
+        }
     )
     rows, distinct = answers["rows"].total("rows"), answers["distinct_offsets"].total("distinct_offsets")
     return landed, answers, Tally(landed.records, rows, distinct)
@@ -177,12 +181,12 @@ def _keep(
     tally: Tally,
 ) -> Tally:
     """Store the hour's answers and its tally; returns the total of all hours."""
-    day_key, total_key = keys.day_counts_key(table, hour), keys.total_counts_key(table)
+    day_key, total_key = object_key.day_counts_key(table, hour), object_key.total_counts_key(table)
     newest, total = add_to_totals(lake, day_key, total_key, hour, tally, landed.as_of)
     if newest:
         for name, answer in answers.items():
             document = {
-                "title": counts.title(sql[name]),
+                "title": row_counts.title(sql[name]),
                 "hour": hour.key,
                 "at": landed.as_of.isoformat(),
                 "minutes": landed.minutes,
@@ -191,7 +195,7 @@ def _keep(
                 "scanned_bytes": answer.scanned_bytes,
                 "query_id": answer.query_id,
             }
-            lake.put(keys.counts_key(table, hour, name), json.dumps(document, indent=1).encode())
+            lake.put(object_key.counts_key(table, hour, name), json.dumps(document, indent=1).encode())
     else:
         _log.info("%s was counted by another run meanwhile, from newer manifests: its answers stay.", hour)
     return total

@@ -22,7 +22,7 @@ from ticklake.core.errors import SettingsError
 from ticklake.core.sample.rows import Record, compact, key_of, pool, record_maker
 from ticklake.core.sample.table import Table, read_table
 from ticklake.core.sample.typed import typed_row
-from ticklake.core.settings import Stream
+from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
 
 log = logging.getLogger(__name__)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.offset_ranges import Offsets, Seen
+from ticklake.core.landing.origin import Origin
 from ticklake.core.moment import milliseconds
-from ticklake.core.origin import Origin
-from ticklake.core.slices import Offsets, Seen
 from ticklake.stages.landing import Landing, require_same_topic
 from ticklake.stages.sealed import agreed_origin, newest_before, oldest_after, origin_of
 

@@ -1,6 +1,6 @@
 """Lands minutes of a topic in S3, each exactly once. Write, then seal: the manifest is the last thing written.
 
-Offsets are the truth; time only chooses the cut (``core.slices``). An object's key names its offsets, so a retry, a twin or a
+Offsets are the truth; time only chooses the cut (``offset_ranges``). An object's key names its offsets, so a retry, a twin or a
 zombie can only rewrite what is there. The first writer of a minute's manifest wins (``If-None-Match``); a loser deletes those
 of its objects that the winner does not list, and goes on from the winner's end.
 
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ticklake.core.errors import LostOffsetsError, NotOverError
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
-from ticklake.core.slices import Clock, Cut, LogState, Offsets, Slice, cut, groups, lost
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.offset_ranges import Clock, Cut, LogState, Offsets, Slice, cut, groups, lost
 from ticklake.stages.edges import Edge, edges_of, minutes_to_land
 from ticklake.stages.landing import Landed, Landing, delete_late_leftovers, leftovers_by_minute
 from ticklake.stages.minute_writer import Written, joined

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix, minute_prefix
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
-from ticklake.core.objects import IGZIP, Encoder
-from ticklake.core.origin import Origin
-from ticklake.core.settings import Stream
-from ticklake.core.topic_identity import require_same_topic as require
+from ticklake.core.landing.gzip_writer import IGZIP, Encoder
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_prefix, minute_prefix
+from ticklake.core.landing.origin import Origin
+from ticklake.core.landing.topic_identity import require_same_topic as require
+from ticklake.core.settings.stream import Stream
 from ticklake.stages.sealed import manifest_of
 
 log = logging.getLogger(__name__)

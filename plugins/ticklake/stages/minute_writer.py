@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.keys import RAW, REJECTED, ObjectKey
-from ticklake.core.manifest import StoredObject
-from ticklake.core.minute import Minute
-from ticklake.core.objects import Encoder, Packed, Packer
-from ticklake.core.records import Batch, Splicer, UnfitError, rejected_line
+from ticklake.core.formats.json_rows import Batch, Splicer, UnfitError, rejected_line
+from ticklake.core.landing.gzip_writer import Encoder, Packed, Packer
+from ticklake.core.landing.manifest import StoredObject
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey
 
 log = logging.getLogger(__name__)
 

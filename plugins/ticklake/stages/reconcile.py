@@ -17,19 +17,20 @@ from typing import Any
 from ticklake.clients.aws import glue
 from ticklake.clients.aws.athena import Athena, Question
 from ticklake.clients.kafka.consumer import TopicReader
-from ticklake.core import counts, keys
-from ticklake.core import reconcile as rules
-from ticklake.core.counts import Tally
 from ticklake.core.errors import LakeError, SettingsError, TicklakeError
-from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Hour, Minute
-from ticklake.core.object_content import Content, read_content
-from ticklake.core.origin import Origin
+from ticklake.core.landing import object_key
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Hour, Minute
+from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_prefix
+from ticklake.core.landing.object_reader import Content, read_content
+from ticklake.core.landing.offset_ranges import Offsets, Slice
+from ticklake.core.landing.origin import Origin
+from ticklake.core.proof import reconcile as rules
+from ticklake.core.proof import row_counts
+from ticklake.core.proof.reconcile import Ends, Finding, Kind, Place
+from ticklake.core.proof.reconciled import Reconciled
+from ticklake.core.proof.row_counts import Tally
 from ticklake.core.proof.timeliness import Timeliness
-from ticklake.core.reconcile import Ends, Finding, Kind, Place
-from ticklake.core.reconciled import Reconciled
-from ticklake.core.slices import Offsets, Slice
 from ticklake.core.text_table import text_table
 from ticklake.core.visible import visible
 from ticklake.stages.landing import Landing
@@ -160,7 +161,7 @@ def _ask(sides: Sides, hour: Hour) -> dict[int, tuple[int, int]] | LakeError | N
     table = sides.landing.table
     if not glue.has_hour(sides.glue, sides.database, table, hour):
         return None
-    question = Question(counts.statement(sides.sql, table), (hour.dt, hour.hr))
+    question = Question(row_counts.statement(sides.sql, table), (hour.dt, hour.hr))
     try:
         answer = sides.athena.ask({(name := f"reconcile {hour}"): question})[name]
     except LakeError as e:
@@ -196,7 +197,7 @@ def _repair(sides: Sides, findings: Sequence[Finding]) -> tuple[dict[str, str], 
     landing, done, failed = sides.landing, {}, {}
     for f in (f for f in findings if f.kind is Kind.ORPHAN):
         try:
-            landing.lake.move(f.subject, to := keys.quarantine_key(f.subject))
+            landing.lake.move(f.subject, to := object_key.quarantine_key(f.subject))
             done[f.subject] = f"moved to {to}"
             _log.warning("Moved s3://%s/%s to %s", landing.lake.bucket, visible(f.subject), visible(to))
         except TicklakeError as e:
@@ -264,7 +265,7 @@ def _keep(landing: Landing, results: Sequence[Reconciled]) -> None:
     for r in results:
         _log.info("%s", r)
         document = {**r.to_dict(), "run_id": landing.run_id}
-        lake.put(keys.reconciled_key(table, r.hour), json.dumps(document, indent=1).encode())
-        day_key, total_key = keys.day_reconciled_key(table, r.hour), keys.total_reconciled_key(table)
+        lake.put(object_key.reconciled_key(table, r.hour), json.dumps(document, indent=1).encode())
+        day_key, total_key = object_key.day_reconciled_key(table, r.hour), object_key.total_reconciled_key(table)
         _, total = add_to_totals(lake, day_key, total_key, r.hour, r.tally, r.at)
     _log.info("All reconciled hours: %s", total)

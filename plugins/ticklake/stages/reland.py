@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ticklake.core.errors import LostOffsetsError, NotRestoredError
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import manifest_of

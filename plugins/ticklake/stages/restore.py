@@ -23,12 +23,12 @@ from enum import StrEnum
 
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import KafkaError, LakeError, NotRestoredError, TicklakeError
-from ticklake.core.keys import manifest_key
+from ticklake.core.landing.gzip_writer import Packed
+from ticklake.core.landing.manifest import Manifest, StoredObject, with_bytes_of
+from ticklake.core.landing.object_key import manifest_key
+from ticklake.core.landing.object_reader import read_content
+from ticklake.core.landing.offset_ranges import Cut, Offsets, Slice
 from ticklake.core.landing.rewrite import differs, has_rows_of, not_in_log
-from ticklake.core.manifest import Manifest, StoredObject, with_bytes_of
-from ticklake.core.object_content import read_content
-from ticklake.core.objects import Packed
-from ticklake.core.slices import Cut, Offsets, Slice
 from ticklake.stages.landing import Landing, delete_leftovers, require_same_topic
 from ticklake.stages.versions import put_back
 from ticklake.stages.write import make

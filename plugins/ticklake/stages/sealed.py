@@ -8,7 +8,9 @@ from datetime import date
 
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import (
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Hour, Minute
+from ticklake.core.landing.object_key import (
     manifest_day,
     manifest_key,
     manifest_minute,
@@ -16,9 +18,7 @@ from ticklake.core.keys import (
     manifests_prefix,
     origin_key,
 )
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Hour, Minute
-from ticklake.core.origin import Origin
+from ticklake.core.landing.origin import Origin
 
 _READERS = 8
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import manifest_key
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
-from ticklake.core.slices import Slice
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import manifest_key
+from ticklake.core.landing.offset_ranges import Slice
 from ticklake.stages.landing import Landing, delete_leftovers
 from ticklake.stages.minute_writer import Written
 from ticklake.stages.restore import restore

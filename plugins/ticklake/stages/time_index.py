@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ticklake.core.slices import Offsets
+from ticklake.core.landing.offset_ranges import Offsets
 
 _SHORTEST, _LONGEST = 3_600_000, 7 * 24 * 3_600_000  # milliseconds
 

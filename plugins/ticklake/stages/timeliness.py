@@ -12,12 +12,12 @@ from contextlib import suppress
 
 from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.core.errors import LakeError
-from ticklake.core.keys import RAW, REJECTED, ObjectKey, hour_prefix
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Hour
-from ticklake.core.object_content import Content
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Hour
+from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_prefix
+from ticklake.core.landing.object_reader import Content
+from ticklake.core.landing.offset_ranges import Offsets, Slice
 from ticklake.core.proof.timeliness import Candidate, Left, Timeliness, rows_by_offset
-from ticklake.core.slices import Offsets, Slice
 from ticklake.stages.landing import Landing
 
 _HOURS_BEHIND = 24  # so far the first row behind an hour is looked for, where Kafka no longer has its record

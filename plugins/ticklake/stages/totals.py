@@ -1,4 +1,4 @@
-"""Keeps the tallies of hours and the totals over them (``ticklake.core.counts``), whoever else writes at the same time."""
+"""Keeps the tallies of hours and the totals over them (``row_counts``), whoever else writes at the same time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import logging
 from datetime import datetime
 
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.counts import Day, Tally, Totals
-from ticklake.core.minute import Hour
+from ticklake.core.landing.minute import Hour
+from ticklake.core.proof.row_counts import Day, Tally, Totals
 
 _log = logging.getLogger(__name__)
 

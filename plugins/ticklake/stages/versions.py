@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import DiskError
-from ticklake.core.manifest import StoredObject
+from ticklake.core.landing.manifest import StoredObject
 
 _IN_MEMORY = 1 << 20  # bytes
 

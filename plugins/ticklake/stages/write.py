@@ -3,7 +3,7 @@
 After an outage a day may wait in minutes of a few records each. To read each by itself costs a fetch from Kafka a minute, most
 of it waiting; so minutes are read together as long as what they hold fits into little memory.
 
-Where a slice's end is open (``core.slices``) it is found here, in the records as they come: none is read twice for it.
+Where a slice's end is open (``offset_ranges``) it is found here, in the records as they come: none is read twice for it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from bisect import bisect_left
 from collections.abc import Generator, Iterable, Sequence
 
-from ticklake.core.minute import Minute
-from ticklake.core.records import Batch
-from ticklake.core.slices import Cut, EndRule, Slice
+from ticklake.core.formats.json_rows import Batch
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.offset_ranges import Cut, EndRule, Slice
 from ticklake.stages.landing import Landing
 from ticklake.stages.minute_writer import MinuteWriter, Store, Written, pools, to_lake
 

@@ -11,8 +11,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from tests.support.kafka_broker import free_ports
 from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.core.errors import KafkaError
-from ticklake.core.health import topic_config
-from ticklake.core.settings import Stream
+from ticklake.core.proof.broker_health import topic_config
+from ticklake.core.settings.stream import Stream
 
 
 @pytest.fixture

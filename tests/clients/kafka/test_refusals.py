@@ -16,7 +16,7 @@ from ticklake.clients.kafka.consumer import RecordConsumer, TopicReader
 from ticklake.clients.kafka.producer import RecordProducer
 from ticklake.clients.kafka.transactions import TransactionalProducer
 from ticklake.core.errors import KafkaError
-from ticklake.core.slices import Slice
+from ticklake.core.landing.offset_ranges import Slice
 
 WRONG = "not-the-password"
 GIVE = "Give that user the right, an ACL, or come as another: sasl.username of connection my_kafka."

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.test_manifest import MANIFEST
+from tests.core.landing.test_manifest import MANIFEST
+from ticklake.core.landing.gzip_writer import Packed
+from ticklake.core.landing.manifest import StoredObject
+from ticklake.core.landing.object_reader import Content
 from ticklake.core.landing.rewrite import differs, has_rows_of, not_in_log
-from ticklake.core.manifest import StoredObject
-from ticklake.core.object_content import Content
-from ticklake.core.objects import Packed
 
 STORED = StoredObject("raw/k", 0, 5, 9, 3, 120, "sum", 77, "isal")
 OLD = replace(STORED, crc32=None, encoder=None)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from ticklake.core.keys import RAW, ObjectKey
-from ticklake.core.manifest import Manifest, StoredObject
-from ticklake.core.minute import Minute
-from ticklake.core.object_content import Content
+from ticklake.core.landing.manifest import Manifest, StoredObject
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import RAW, ObjectKey
+from ticklake.core.landing.object_reader import Content
+from ticklake.core.landing.offset_ranges import Slice
 from ticklake.core.proof.timeliness import Candidate, Timeliness, rows_by_offset
-from ticklake.core.slices import Slice
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 SEALED_MS = MINUTE.end_ms + 2000

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.offset_ranges import Slice
 from ticklake.core.proof.waiting import LogEnds, held_back, lag, not_the_topic, waiting_since
-from ticklake.core.slices import Slice
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 SEALED_MS, NOW_MS = MINUTE.end_ms + 2000, MINUTE.end_ms + 30_000

@@ -15,7 +15,7 @@ from local.verify.verdict import Verdict
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from tests.stages.test_kafka_to_s3 import delete_before
 from tests.support.untimely import take_any_date, without_the_rule
-from ticklake.core.minute import Minute
+from ticklake.core.landing.minute import Minute
 from ticklake.core.moment import moment
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing

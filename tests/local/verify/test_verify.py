@@ -18,8 +18,8 @@ from local.verify.compare import Source, verify
 from local.verify.verdict import Athena, Verdict
 from tests.stages.conftest import MINUTE, TestTopic, new_topic, ticks
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.keys import manifest_key, minute_prefix
-from ticklake.core.minute import Minute
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_key import manifest_key, minute_prefix
 from ticklake.stages.kafka_to_s3 import land
 from ticklake.stages.landing import Landing
 from ticklake.stages.sealed import manifest_of

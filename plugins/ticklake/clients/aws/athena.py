@@ -14,8 +14,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ticklake.core.counts import Answer, Value
 from ticklake.core.errors import LakeError
+from ticklake.core.proof.row_counts import Answer, Value
 from ticklake.core.visible import visible
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds

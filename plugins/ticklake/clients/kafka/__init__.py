@@ -1,1 +1,1 @@
-"""Everything that talks to Kafka: the only package that imports confluent_kafka. What is read or written decides nothing here."""
+"""Kafka: the only package that imports confluent_kafka. It reads and writes; what belongs to a minute is decided in `core`."""

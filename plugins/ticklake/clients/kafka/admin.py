@@ -20,8 +20,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 from ticklake.clients.kafka.errors import ErrorLog, shared_settings
 from ticklake.clients.kafka.msk_iam import with_tokens
 from ticklake.core.errors import KafkaError
-from ticklake.core.health import ClusterFacts, PartitionFacts, topic_config
-from ticklake.core.settings import KAFKA_CONNECTION, Stream, Topic
+from ticklake.core.proof.broker_health import ClusterFacts, PartitionFacts, topic_config
+from ticklake.core.settings.environment import KAFKA_CONNECTION
+from ticklake.core.settings.stream import Stream, Topic
 
 # A cluster that is down is told within _CONNECT_SECONDS, one that is half dead within about twice that.
 _CONNECT_SECONDS = 8.0

@@ -20,9 +20,9 @@ from ticklake.clients.kafka.errors import ErrorLog
 from ticklake.clients.kafka.metadata import describe
 from ticklake.clients.kafka.msk_iam import with_tokens
 from ticklake.core.errors import KafkaError
-from ticklake.core.records import Batch
-from ticklake.core.settings import KAFKA_CONNECTION
-from ticklake.core.slices import Slice
+from ticklake.core.formats.json_rows import Batch
+from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.settings.environment import KAFKA_CONNECTION
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 
 from ticklake.clients.kafka.refusals import bare, cause, will_not_heal
 from ticklake.core.errors import KafkaError
-from ticklake.core.settings import KAFKA_CONNECTION
+from ticklake.core.settings.environment import KAFKA_CONNECTION
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from ticklake.clients.kafka.metadata import TOPIC_SECONDS, describe
 from ticklake.clients.kafka.msk_iam import with_tokens
 from ticklake.clients.kafka.partitioner import Partitioner
 from ticklake.core.errors import KafkaError
-from ticklake.core.settings import KAFKA_CONNECTION
+from ticklake.core.settings.environment import KAFKA_CONNECTION
 
 _REMEDY = "broker_health says how the cluster is."
 # How long Kafka may take to confirm a record, retries included: longer than a broker's restart.

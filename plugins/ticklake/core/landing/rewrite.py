@@ -6,10 +6,10 @@ first and compared with its manifest, and only then uploaded.
 
 from __future__ import annotations
 
-from ticklake.core.manifest import Manifest, StoredObject
-from ticklake.core.object_content import Content
-from ticklake.core.objects import Packed
-from ticklake.core.slices import Offsets
+from ticklake.core.landing.gzip_writer import Packed
+from ticklake.core.landing.manifest import Manifest, StoredObject
+from ticklake.core.landing.object_reader import Content
+from ticklake.core.landing.offset_ranges import Offsets
 
 
 def not_in_log(stored: StoredObject, low: Offsets, high: Offsets) -> str | None:

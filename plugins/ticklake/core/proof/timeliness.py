@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ticklake.core.manifest import Manifest
-from ticklake.core.minute import Minute
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.minute import Minute
+from ticklake.core.landing.object_reader import Content
 from ticklake.core.moment import milliseconds, moment
-from ticklake.core.object_content import Content
-from ticklake.core.reconcile import Finding, Kind, Place, stored
+from ticklake.core.proof.reconcile import Finding, Kind, Place, stored
 
 Candidate = tuple[int, int | None]
 """Offset and timestamp of what may be a record behind a slice; None: there is something, and it cannot be read."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ticklake.core.errors import KafkaError
-from ticklake.core.manifest import Manifest
+from ticklake.core.landing.manifest import Manifest
+from ticklake.core.landing.offset_ranges import Offsets
+from ticklake.core.landing.topic_identity import another_topic, log_cut_back
 from ticklake.core.moment import milliseconds
-from ticklake.core.slices import Offsets
-from ticklake.core.topic_identity import another_topic, log_cut_back
 
 Place = tuple[int, int]
 """Offset and timestamp (ms since the epoch) of a record."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ticklake.core.errors import InputError
-from ticklake.core.records import UnfitError, check_column
+from ticklake.core.formats.json_rows import UnfitError, check_column
 from ticklake.core.sample.dates import ISO, decided, forms_of
 from ticklake.core.sample.kinds import ALL, Kind, is_null, kinds_of, proven
 

@@ -1,0 +1,131 @@
+"""Rejected records read back, and what is remembered of those that were produced again."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ticklake.core.errors import LakeError
+from ticklake.core.formats.json_rows import Headers, Splicer, UnfitError
+
+REDRIVEN_HEADER = "ticklake-redriven"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One line of ``rejected/``; ``headers`` is None when they could not be read."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    reason: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Self:
+        """Read a line that ``records.rejected_line`` wrote; raises LakeError."""
+        try:
+            kept = json.loads(line)
+            headers = kept["headers"]
+            return cls(
+                partition=kept["kafka_partition"],
+                offset=kept["kafka_offset"],
+                timestamp=kept["kafka_timestamp"],
+                reason=kept["reason"],
+                key=_decoded(kept["key"]),
+                value=_decoded(kept["value"]),
+                headers=None if headers is None else tuple((name, _decoded(content)) for name, content in headers),
+            )
+        except (ValueError, KeyError, TypeError) as e:
+            raise LakeError(f"This is not a rejected record: {line[:80]!r}: {type(e).__name__}: {e}.") from e
+
+    @property
+    def place(self) -> bytes:
+        """``3/123456``: Kafka partition and offset, as the header names them."""
+        return b"%d/%d" % (self.partition, self.offset)
+
+    def verdict(self) -> str | None:
+        """Why it would be rejected by today's rules; None: it would be a row."""
+        try:
+            Splicer().row(self.value, self.partition, self.offset, self.timestamp)
+        except UnfitError as unfit:
+            return str(unfit)
+        return None
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What is remembered of one rejected object.
+
+    Attributes:
+        since: end of the Kafka partition's log before the first of ``pending`` was sent.
+        pending: offsets that were about to be sent; whether they were stands in Kafka, at or after ``since``.
+        redriven: offsets that were sent.
+    """
+
+    since: int = 0
+    pending: frozenset[int] = frozenset()
+    redriven: frozenset[int] = frozenset()
+
+    def begin(self, offsets: Collection[int], since: int) -> Marker:
+        """These are about to be sent; a ``since`` that still has something pending stays."""
+        return Marker(
+            min(self.since, since) if self.pending else since,
+            self.pending | set(offsets) - self.redriven,
+            self.redriven,
+        )
+
+    def settle(self, sent: Collection[int], unsent: Collection[int] = ()) -> Marker:
+        """Of those pending, these were sent and those were not."""
+        return Marker(self.since, self.pending - set(sent) - set(unsent), self.redriven | set(sent))
+
+    def to_json(self) -> bytes:
+        """The marker as it lies in the bucket."""
+        document = {
+            "version": VERSION,
+            "since": self.since,
+            "pending": sorted(self.pending),
+            "redriven": sorted(self.redriven),
+        }
+        return json.dumps(document).encode()
+
+    @classmethod
+    def from_json(cls, body: bytes | None) -> Self:
+        """Read it (None: there is none yet); raises LakeError."""
+        if body is None:
+            return cls()
+        try:
+            document = json.loads(body)
+            if document["version"] != VERSION:
+                raise LakeError(f"The marker has version {document['version']}, this Ticklake reads {VERSION}.")
+            since = int(document["since"])
+            return cls(since, frozenset(map(int, document["pending"])), frozenset(map(int, document["redriven"])))
+        except (ValueError, KeyError, TypeError) as e:
+            raise LakeError(f"This does not say what was redriven: {body[:80]!r}.") from e
+
+
+@dataclass
+class Tally:
+    """Records of one reason: all there are, and what became of them. They add up."""
+
+    rejected: int = 0
+    before: int = 0
+    unfit: int = 0
+    unreadable: int = 0
+    sent: int = 0
+
+
+def tally_rows(tallies: Mapping[str, Tally]) -> Iterable[tuple[Any, ...]]:
+    """Rows for a table, most frequent reason first."""
+    for reason, t in sorted(tallies.items(), key=lambda item: (-item[1].rejected, item[0])):
+        yield reason, t.rejected, t.before, t.unfit, t.unreadable, t.sent
+
+
+def _decoded(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text, validate=True)
