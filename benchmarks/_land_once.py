@@ -41,8 +41,8 @@ def main() -> None:
     from ticklake.core.landing.manifest import Manifest
     from ticklake.core.landing.minute import Minute
     from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
-    from ticklake.stages.kafka_to_s3 import land
-    from ticklake.stages.landing import Landing
+    from ticklake.stages.kafka_to_s3.land import land
+    from ticklake.stages.kafka_to_s3.landing import Landing
 
     asked = json.loads(sys.argv[1])
     if "batch" in asked:

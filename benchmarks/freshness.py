@@ -25,7 +25,7 @@ from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_minute
 from ticklake.core.settings.stream import Stream
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.manifest_store import manifest_of
 
 RATES = (1, 5000)
 _EVERY = 0.5  # seconds between looks

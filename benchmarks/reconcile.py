@@ -26,9 +26,9 @@ from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.core.landing.minute import Hour
 from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
-from ticklake.stages.reconcile import Sides, reconcile
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.reconcile.hours import Sides, reconcile
 
 DAY = Hour.parse("2026-11-22T00")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

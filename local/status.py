@@ -18,7 +18,7 @@ from ticklake.core.errors import TicklakeError
 from ticklake.core.landing.minute import Minute
 from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.manifest_store import manifest_of
 
 T = TypeVar("T")
 

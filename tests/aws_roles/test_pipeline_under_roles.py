@@ -28,13 +28,13 @@ from ticklake.core.landing.minute import Minute
 from ticklake.core.proof.reconcile import Kind
 from ticklake.core.settings.stream import Stream
 from ticklake.stages.catalog_to_counts import count_hour, queries
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
-from ticklake.stages.reconcile import Sides, reconcile
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.kafka_to_s3.versions import put_back
+from ticklake.stages.manifest_store import newest_before
+from ticklake.stages.reconcile.hours import Sides, reconcile
 from ticklake.stages.rejected_to_kafka import Wanted, redrive
 from ticklake.stages.s3_to_catalog import check_hour
-from ticklake.stages.sealed import newest_before
-from ticklake.stages.versions import put_back
 
 SQL = PROJECT / "include" / "sql"
 

@@ -26,8 +26,8 @@ from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.core.errors import TicklakeError
 from ticklake.core.landing.minute import Minute
 from ticklake.core.settings.stream import Stream
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
 
 LOGIN = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
 _TRIES = 8

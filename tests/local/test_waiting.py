@@ -13,9 +13,9 @@ from local.waiting import Waiting, look_at_waiting
 from local.waiting import lines_of as lines_of_dict
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from ticklake.core.landing.minute import Minute
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.manifest_store import manifest_of
 
 
 def look(landing: Landing, topic: TestTopic, minute: Minute | None) -> Waiting:

@@ -182,7 +182,7 @@ def test_every_task_is_ended_at_once_by_what_is_typed_wrong(worker: pytest.Monke
 @pytest.mark.parametrize("key", ["2026-11-22T1O:05", "2026-11-22 10:05", "2026-11-31T10:05", "now"])
 def test_a_key_that_is_none_is_named(key: str) -> None:
     from ticklake.core.errors import SettingsError
-    from ticklake.orchestration.run_key import hour_of, hours_of, minute_of
+    from ticklake.orchestration.partition_keys import hour_of, hours_of, minute_of
 
     for of in (minute_of, hour_of, hours_of):
         with pytest.raises(SettingsError, match=f"^partition_key = '{key}' is not (a minute|an hour) such as 2026"):
@@ -191,7 +191,7 @@ def test_a_key_that_is_none_is_named(key: str) -> None:
 
 def test_an_hour_that_has_not_begun_is_refused_instead_of_being_waited_for_a_year() -> None:
     from ticklake.core.errors import SettingsError
-    from ticklake.orchestration.run_key import hour_of
+    from ticklake.orchestration.partition_keys import hour_of
 
     with pytest.raises(SettingsError, match="partition_key = 2999-01-01T00: that hour has not begun"):
         hour_of(context("2999-01-01T00"))

@@ -16,8 +16,8 @@ from tests.stages.conftest import MINUTE, TestTopic, lake, s3, topic
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.settings.environment import KAFKA_CONNECTION
 from ticklake.orchestration.rejected_to_kafka import redrive_records
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
 
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow and its provider warn of their own code
 __all__ = ["lake", "s3", "topic"]  # fixtures

@@ -18,7 +18,7 @@ from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.core.landing.minute import Minute
 from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.landing import Landing
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 

@@ -13,7 +13,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.stages.conftest import MINUTE, TestTopic
-from tests.stages.test_bad_input import produce_raw
+from tests.stages.kafka_to_s3.test_bad_input import produce_raw
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.transactions import Outgoing, TransactionalProducer
 from ticklake.core.errors import KafkaError, LakeError, SettingsError
@@ -24,8 +24,8 @@ from ticklake.core.landing.object_key import ObjectKey, redriven_key
 from ticklake.core.landing.offset_ranges import Slice
 from ticklake.core.settings.stream import Table
 from ticklake.stages import rejected_to_kafka
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.rejected_to_kafka import Redriven, Wanted, redrive
 
 NOW = datetime(2027, 11, 23, tzinfo=UTC)

@@ -3,12 +3,12 @@ from collections import Counter
 import pytest
 
 from tests.stages.conftest import MINUTE, TestTopic, ticks
-from tests.stages.test_kafka_to_s3 import NOW, delete_before, offsets
+from tests.stages.kafka_to_s3.test_land import NOW, delete_before, offsets
 from ticklake.core.landing.object_key import hour_prefix
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.manifest_store import manifest_of
 from ticklake.stages.reland import Relanded, reland
-from ticklake.stages.sealed import manifest_of
 
 HOUR = MINUTE.hour
 

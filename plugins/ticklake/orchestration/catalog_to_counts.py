@@ -16,7 +16,7 @@ from ticklake.core.landing.minute import Hour
 from ticklake.core.settings.environment import AWS_CONNECTION
 from ticklake.orchestration.assets import COUNTED_HOURS
 from ticklake.orchestration.checked import checked_settings, fails_at_once
-from ticklake.orchestration.run_key import hour_of
+from ticklake.orchestration.partition_keys import hour_of
 
 # An hour that missed its own crawl is found by the next hour's: wait until that has surely been.
 _PATIENCE = timedelta(minutes=75)

@@ -12,7 +12,7 @@ from ticklake.orchestration.checked import checked_settings
 from ticklake.orchestration.cluster_hooks import ClusterHook
 from ticklake.orchestration.kafka_hooks import ReaderHook
 from ticklake.orchestration.lake_hook import lake_of
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.landing import Landing
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ticklake.core.errors import LostOffsetsError
 from ticklake.core.settings.environment import landing_tasks
 from ticklake.orchestration.assets import LANDED_MINUTES
 from ticklake.orchestration.checked import fails_at_once
-from ticklake.orchestration.run_key import minute_of
+from ticklake.orchestration.partition_keys import minute_of
 
 # Key of what `prepare` leaves for `seal`.
 _CUT = "cut"
@@ -35,7 +35,7 @@ def land(**context: Any) -> dict[str, Any]:
             for good. A retry would change nothing.
     """
     from ticklake.orchestration.connections import open_landing
-    from ticklake.stages import kafka_to_s3 as stage
+    from ticklake.stages.kafka_to_s3 import land as stage
 
     minute = minute_of(context)
     with open_landing(context) as landing:
@@ -56,7 +56,7 @@ def prepare(**context: Any) -> list[Any]:
     import msgspec
 
     from ticklake.orchestration.connections import open_landing
-    from ticklake.stages import kafka_to_s3 as stage
+    from ticklake.stages.kafka_to_s3 import land as stage
 
     minute = minute_of(context)
     with open_landing(context) as landing:
@@ -78,7 +78,7 @@ def write(part: dict[str, Any], **context: Any) -> dict[str, Any]:
 
     from ticklake.core.landing.offset_ranges import Cut
     from ticklake.orchestration.connections import open_landing
-    from ticklake.stages import kafka_to_s3 as stage
+    from ticklake.stages.kafka_to_s3 import land as stage
 
     minute = minute_of(context)
     with open_landing(context) as landing:
@@ -95,8 +95,8 @@ def seal(cut: dict[str, Any], written: Any, **context: Any) -> dict[str, Any] | 
 
     from ticklake.core.landing.offset_ranges import Cut, Slice
     from ticklake.orchestration.connections import open_landing
-    from ticklake.stages import kafka_to_s3 as stage
-    from ticklake.stages.minute_writer import Written
+    from ticklake.stages.kafka_to_s3 import land as stage
+    from ticklake.stages.kafka_to_s3.minute_writer import Written
 
     own = msgspec.convert(cut["cut"], Cut, strict=False)
     if not own.slices:

@@ -14,7 +14,7 @@ from ticklake.core.landing.minute_range import PATTERN
 from ticklake.core.landing.object_key import ATHENA_RESULTS, reconciled_key
 from ticklake.orchestration.assets import RECONCILED_HOURS
 from ticklake.orchestration.checked import checked_settings, fails_at_once
-from ticklake.orchestration.run_key import hours_of
+from ticklake.orchestration.partition_keys import hours_of
 
 PARAMS = {
     "from": Param(
@@ -49,7 +49,7 @@ def reconcile_hours(context: Mapping[str, Any]) -> dict[str, Any]:
     from ticklake.clients.aws.athena import Athena
     from ticklake.core.proof.reconciled import require_agreement, time_may_heal
     from ticklake.orchestration.connections import open_landing
-    from ticklake.stages.reconcile import Sides, reconcile
+    from ticklake.stages.reconcile.hours import Sides, reconcile
 
     settings, _ = checked_settings(context, "aws_reconcile", "kafka_reconcile")
     hours = hours_of(context)

@@ -11,7 +11,7 @@ from airflow.sdk import Param
 
 from ticklake.core.landing.minute_range import PATTERN
 from ticklake.orchestration.checked import checked_settings, fails_at_once
-from ticklake.orchestration.run_key import range_of
+from ticklake.orchestration.partition_keys import range_of
 
 PARAMS = {
     "from": Param(

@@ -14,7 +14,7 @@ from ticklake.core.landing.minute import Hour
 from ticklake.core.landing.minute_range import PATTERN, MinuteRange
 from ticklake.orchestration.assets import LANDED_MINUTES
 from ticklake.orchestration.checked import checked_settings, fails_at_once
-from ticklake.orchestration.run_key import range_of
+from ticklake.orchestration.partition_keys import range_of
 
 PARAMS = {
     "from": Param(

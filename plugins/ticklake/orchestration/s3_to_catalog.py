@@ -18,7 +18,7 @@ from ticklake.core.landing.object_key import RAW, hour_prefix
 from ticklake.core.settings.environment import Settings
 from ticklake.orchestration.assets import CATALOGUED_HOURS
 from ticklake.orchestration.checked import checked_settings, fails_at_once
-from ticklake.orchestration.run_key import hour_of
+from ticklake.orchestration.partition_keys import hour_of
 
 
 class FirstObjectSensor(BaseSensorOperator):

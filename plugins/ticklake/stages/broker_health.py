@@ -16,7 +16,7 @@ from ticklake.core.proof.broker_health import Finding, examine
 from ticklake.core.proof.landing_health import examine_landing
 from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
-from ticklake.stages.sealed import manifest_of, newest_before
+from ticklake.stages.manifest_store import manifest_of, newest_before
 
 log = logging.getLogger(__name__)
 

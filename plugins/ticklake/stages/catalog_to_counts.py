@@ -29,7 +29,7 @@ from ticklake.core.landing.offset_ranges import Slice
 from ticklake.core.proof import row_counts
 from ticklake.core.proof.row_counts import Answer, Tally
 from ticklake.core.text_table import text_table
-from ticklake.stages.sealed import sealed_in
+from ticklake.stages.manifest_store import sealed_in
 from ticklake.stages.totals import add_to_totals
 
 _log = logging.getLogger(__name__)

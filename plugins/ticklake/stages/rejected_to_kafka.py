@@ -35,7 +35,7 @@ from ticklake.core.landing.object_key import REJECTED, ObjectKey, hour_prefix, r
 from ticklake.core.landing.offset_ranges import Slice
 from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
-from ticklake.stages.sealed import sealed_in
+from ticklake.stages.manifest_store import sealed_in
 
 log = logging.getLogger(__name__)
 

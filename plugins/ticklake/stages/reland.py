@@ -11,9 +11,9 @@ from datetime import datetime
 from ticklake.core.errors import LostOffsetsError, NotRestoredError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.manifest_store import manifest_of
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.support.kafka import create_topics
+from ticklake.clients.kafka import metadata
 from ticklake.clients.kafka.consumer import RecordConsumer, TopicReader
-from ticklake.clients.kafka.consumer import metadata as kafka_metadata
 
 
 def test_a_topic_that_is_about_to_be_created_is_waited_for(
@@ -25,12 +25,12 @@ def test_a_topic_that_is_about_to_be_created_is_waited_for(
         said.append(record.getMessage())
         return True
 
-    caplog.set_level(logging.INFO, kafka_metadata.__name__)
-    kafka_metadata.log.addFilter(create_it)
+    caplog.set_level(logging.INFO, metadata.__name__)
+    metadata.log.addFilter(create_it)
     try:
         consumer = RecordConsumer({"bootstrap.servers": kafka_bootstrap}, "g")
         with closing(TopicReader(consumer, name, patience=60)) as reader:
             assert reader.partitions == (0, 1, 2)
     finally:
-        kafka_metadata.log.removeFilter(create_it)
+        metadata.log.removeFilter(create_it)
     assert f"Waiting for topic {name}" in said[0]

@@ -1,4 +1,4 @@
-"""The rules alone; `tests/stages/test_reconcile.py` provokes each finding on real parts."""
+"""The rules alone; `tests/stages/reconcile/test_hours.py` provokes each finding on real parts."""
 
 from dataclasses import replace
 from itertools import pairwise

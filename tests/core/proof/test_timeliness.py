@@ -1,4 +1,4 @@
-"""The rule alone; `tests/stages/test_timeliness.py` shows it on a real broker with the rule of landing taken out."""
+"""The rule alone; `tests/stages/reconcile/test_timeliness.py` shows it on a real broker with the rule of landing taken out."""
 
 from collections.abc import Sequence
 

@@ -13,12 +13,12 @@ from local.verify.sealed import Sealed
 from local.verify.timely import Timeliness
 from local.verify.verdict import Verdict
 from tests.stages.conftest import MINUTE, TestTopic, ticks
-from tests.stages.test_kafka_to_s3 import delete_before
+from tests.stages.kafka_to_s3.test_land import delete_before
 from tests.support.untimely import take_any_date, without_the_rule
 from ticklake.core.landing.minute import Minute
 from ticklake.core.moment import moment
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
 
 HOUR_MS = 3_600_000
 DATE_2100 = 4_102_444_800_000

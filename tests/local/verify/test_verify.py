@@ -20,9 +20,9 @@ from tests.stages.conftest import MINUTE, TestTopic, new_topic, ticks
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key, minute_prefix
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.manifest_store import manifest_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ from collections.abc import Generator, Iterable, Sequence
 from ticklake.core.formats.json_rows import Batch
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import Cut, EndRule, Slice
-from ticklake.stages.landing import Landing
-from ticklake.stages.minute_writer import MinuteWriter, Store, Written, pools, to_lake
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.kafka_to_s3.minute_writer import MinuteWriter, Store, Written, pools, to_lake
 
 LARGEST_RECORD = 1 << 20
 """Bytes of a record where nothing is known: Kafka's own default limit."""

@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from tests.stages.conftest import MINUTE, TestTopic, new_topic, ticks
-from tests.stages.test_kafka_to_s3 import NOW, delete_before, made_again
+from tests.stages.kafka_to_s3.test_land import NOW, delete_before, made_again
 from tests.support.waiting import wait_for
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.consumer import TopicReader
@@ -25,11 +25,11 @@ from ticklake.core.landing.gzip_writer import IGZIP, Encoder
 from ticklake.core.landing.manifest import Manifest, StoredObject
 from ticklake.core.landing.object_key import manifest_key
 from ticklake.core.landing.offset_ranges import Slice
-from ticklake.stages import kafka_to_s3
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3 import land as kafka_to_s3
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.manifest_store import manifest_of
 from ticklake.stages.reland import reland
-from ticklake.stages.sealed import manifest_of
 
 ZLIB = Encoder("zlib level 6", lambda: zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS))
 

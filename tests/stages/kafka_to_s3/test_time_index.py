@@ -3,7 +3,7 @@ from bisect import bisect_left
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticklake.stages.time_index import TimeIndex
+from ticklake.stages.kafka_to_s3.time_index import TimeIndex
 
 MINUTE, DAY = 60_000, 24 * 3_600_000
 

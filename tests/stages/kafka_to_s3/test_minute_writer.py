@@ -19,7 +19,7 @@ from ticklake.core.landing.gzip_writer import IGZIP, Packed
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import ObjectKey
 from ticklake.core.landing.offset_ranges import Slice
-from ticklake.stages.minute_writer import MinuteWriter, pools
+from ticklake.stages.kafka_to_s3.minute_writer import MinuteWriter, pools
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 

@@ -25,9 +25,9 @@ from tests.support import dated_records
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
-from ticklake.stages.kafka_to_s3 import land, prepare, seal, write_part
-from ticklake.stages.landing import Landing
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.kafka_to_s3.land import land, prepare, seal, write_part
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.manifest_store import manifest_of
 
 CENTURY = 4_102_444_800_000  # 2100-01-01
 MINUTES = 4

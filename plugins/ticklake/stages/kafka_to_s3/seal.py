@@ -11,10 +11,10 @@ from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key
 from ticklake.core.landing.offset_ranges import Slice
-from ticklake.stages.landing import Landing, delete_leftovers
-from ticklake.stages.minute_writer import Written
-from ticklake.stages.restore import restore
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.kafka_to_s3.landing import Landing, delete_leftovers
+from ticklake.stages.kafka_to_s3.minute_writer import Written
+from ticklake.stages.kafka_to_s3.restore import restore
+from ticklake.stages.manifest_store import manifest_of
 
 log = logging.getLogger(__name__)
 

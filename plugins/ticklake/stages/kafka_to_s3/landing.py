@@ -18,7 +18,7 @@ from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_pref
 from ticklake.core.landing.origin import Origin
 from ticklake.core.landing.topic_identity import require_same_topic as require
 from ticklake.core.settings.stream import Stream
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.manifest_store import manifest_of
 
 log = logging.getLogger(__name__)
 

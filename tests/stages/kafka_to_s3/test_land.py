@@ -21,10 +21,10 @@ from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key, minute_prefix, origin_key
 from ticklake.core.landing.offset_ranges import Cut, Slice
-from ticklake.stages import kafka_to_s3
-from ticklake.stages.kafka_to_s3 import land, prepare, seal, write_part
-from ticklake.stages.landing import Landing
-from ticklake.stages.sealed import manifest_of, newest_before
+from ticklake.stages.kafka_to_s3 import land as kafka_to_s3
+from ticklake.stages.kafka_to_s3.land import land, prepare, seal, write_part
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.manifest_store import manifest_of, newest_before
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

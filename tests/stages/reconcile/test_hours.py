@@ -11,8 +11,8 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.stages.conftest import TestTopic
-from tests.stages.test_kafka_to_s3 import delete_before
-from tests.stages.test_restore import ZLIB
+from tests.stages.kafka_to_s3.test_land import delete_before
+from tests.stages.kafka_to_s3.test_restore import ZLIB
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.kafka import create_topics
 from tests.support.landed import put_object
@@ -25,13 +25,13 @@ from ticklake.core.proof.reconcile import Kind
 from ticklake.core.proof.reconciled import Reconciled, require_agreement, time_may_heal
 from ticklake.core.proof.row_counts import Tally
 from ticklake.core.settings.stream import Table
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
-from ticklake.stages.reconcile import Sides, reconcile
-from ticklake.stages.restore import How
-from ticklake.stages.sealed import manifest_of
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.kafka_to_s3.restore import How
+from ticklake.stages.manifest_store import manifest_of
+from ticklake.stages.reconcile.hours import Sides, reconcile
 
-SQL = (Path(__file__).resolve().parents[2] / "include" / "sql" / "reconcile" / "partitions.sql").read_text()
+SQL = (Path(__file__).resolve().parents[3] / "include" / "sql" / "reconcile" / "partitions.sql").read_text()
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 HOUR = Hour.parse("2026-11-22T10")
 FIRST, LAST, NEXT = (Minute.parse(f"2026-11-22T{m}") for m in ("10:58", "10:59", "11:00"))

@@ -33,10 +33,10 @@ from ticklake.core.proof.row_counts import Tally
 from ticklake.core.proof.timeliness import Timeliness
 from ticklake.core.text_table import text_table
 from ticklake.core.visible import visible
-from ticklake.stages.landing import Landing
-from ticklake.stages.restore import Restored, restore
-from ticklake.stages.sealed import manifest_of, newest_before, oldest_after, origin_of, sealed_in
-from ticklake.stages.timeliness import look_behind
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.kafka_to_s3.restore import Restored, restore
+from ticklake.stages.manifest_store import manifest_of, newest_before, oldest_after, origin_of, sealed_in
+from ticklake.stages.reconcile.timeliness import look_behind
 from ticklake.stages.totals import add_to_totals
 
 _log = logging.getLogger(__name__)

@@ -22,8 +22,8 @@ from ticklake.clients.aws.athena import Question
 from ticklake.core.formats.json_rows import kind_of_reason
 from ticklake.core.landing.object_key import ObjectKey, manifest_key, origin_key
 from ticklake.core.settings.stream import Table
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 Place = tuple[int, int]

@@ -7,8 +7,8 @@ import pytest
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.object_key import manifest_key
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

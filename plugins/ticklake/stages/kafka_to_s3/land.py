@@ -20,14 +20,14 @@ from ticklake.core.errors import LostOffsetsError, NotOverError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import Clock, Cut, LogState, Offsets, Slice, cut, groups, lost
-from ticklake.stages.edges import Edge, edges_of, minutes_to_land
-from ticklake.stages.landing import Landed, Landing, delete_late_leftovers, leftovers_by_minute
-from ticklake.stages.minute_writer import Written, joined
-from ticklake.stages.restore import restore
-from ticklake.stages.sealed import manifest_of, newest_before
-from ticklake.stages.sealing import manifest_for, put_manifest
-from ticklake.stages.time_index import TimeIndex
-from ticklake.stages.write import LARGEST_RECORD, within, write
+from ticklake.stages.kafka_to_s3.boundaries import Edge, edges_of, minutes_to_land
+from ticklake.stages.kafka_to_s3.landing import Landed, Landing, delete_late_leftovers, leftovers_by_minute
+from ticklake.stages.kafka_to_s3.minute_writer import Written, joined
+from ticklake.stages.kafka_to_s3.restore import restore
+from ticklake.stages.kafka_to_s3.seal import manifest_for, put_manifest
+from ticklake.stages.kafka_to_s3.time_index import TimeIndex
+from ticklake.stages.kafka_to_s3.write import LARGEST_RECORD, within, write
+from ticklake.stages.manifest_store import manifest_of, newest_before
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_pref
 from ticklake.core.landing.object_reader import Content
 from ticklake.core.landing.offset_ranges import Offsets, Slice
 from ticklake.core.proof.timeliness import Candidate, Left, Timeliness, rows_by_offset
-from ticklake.stages.landing import Landing
+from ticklake.stages.kafka_to_s3.landing import Landing
 
 _HOURS_BEHIND = 24  # so far the first row behind an hour is looked for, where Kafka no longer has its record
 

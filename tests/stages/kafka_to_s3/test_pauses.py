@@ -20,9 +20,9 @@ from ticklake.core.errors import LostOffsetsError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_minute, manifests_prefix, origin_key
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.landing import Landing
-from ticklake.stages.sealed import manifest_of, origin_of
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.manifest_store import manifest_of, origin_of
 
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
 EVENING = Minute.parse("2026-11-22T22:40")

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.stages.test_kafka_to_s3 import delete_before
-from tests.stages.test_reconcile import FIRST, HOUR, LAST, NEXT, NOW, World, empty  # noqa: F401
+from tests.stages.kafka_to_s3.test_land import delete_before
+from tests.stages.reconcile.test_hours import FIRST, HOUR, LAST, NEXT, NOW, World, empty  # noqa: F401
 from tests.support.untimely import take_any_date, without_the_rule
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import Slice
 from ticklake.core.moment import moment
 from ticklake.core.proof.reconcile import Kind
 from ticklake.core.proof.reconciled import Reconciled, require_agreement
-from ticklake.stages.kafka_to_s3 import land
-from ticklake.stages.reconcile import reconcile
+from ticklake.stages.kafka_to_s3.land import land
+from ticklake.stages.reconcile.hours import reconcile
 
 DATE_2100 = 4_102_444_800_000
 
