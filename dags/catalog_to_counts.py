@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import Param, PartitionedAssetTimetable, StartOfHourMapper, dag
+from airflow.sdk import PartitionedAssetTimetable, StartOfHourMapper, dag
 
 from ticklake.core.landing.minute import MINUTE_FORMAT
 from ticklake.orchestration.assets import COUNTED_HOURS, LANDED_MINUTES
@@ -43,14 +43,6 @@ from ticklake.orchestration.catalog_to_counts import CountHourOperator
     },
     tags=["ticklake", "counts"],
     doc_md=__doc__,
-    params={
-        "full": Param(
-            False,
-            type="boolean",
-            title="Count everything",
-            description="After the hour, one COUNT(*) over the whole table: reads every object there is.",
-        )
-    },
 )
 def catalog_to_counts() -> None:
     CountHourOperator(task_id="count_hour", outlets=[COUNTED_HOURS])

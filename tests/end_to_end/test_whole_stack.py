@@ -244,7 +244,7 @@ def test_a_backfill_of_past_minutes_seals_them(run: Run, output: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     before = status(run)["sealed"]["minutes"]
-    wait_for(lambda: status(run)["sealed"]["minutes"] >= before + 2, "two minutes more", guard=900, pause=1)
+    wait_for(lambda: status(run)["sealed"]["minutes"] >= before + 2, "two minutes more", guard=900, pause=4)
 
 
 def test_minutes_and_hours_run_again_by_clearing_by_backfill_and_by_rest_with_a_key(
@@ -322,20 +322,20 @@ def wait_until(wanted: dict[str, Any], look: Callable[[], dict[str, Any]], stack
             pytest.fail("\n".join([str(found), *(f"{a.name}, {a.log}:\n{a.words()}" for a in attempts)]))
         return found == wanted
 
-    wait_for(reached, lambda: (found, wanted), guard=seconds, pause=2)
+    wait_for(reached, lambda: (found, wanted), guard=seconds, pause=4)
 
 
 def test_after_the_crash_it_goes_on_counting(run: Run, crash: dict[str, Any]) -> None:
     """Each record is still counted once: those from before it, and new ones."""
     before = crash["counted"]["records"]
-    wait_for(lambda: status(run)["counted"]["records"] > before, "a larger count", guard=900, pause=1)
+    wait_for(lambda: status(run)["counted"]["records"] > before, "a larger count", guard=900, pause=4)
     now = status(run)["counted"]
     assert now["records"] == now["distinct"]
 
 
 def test_verify_finds_kafka_s3_and_athena_agreed_after_all_of_this(run: Run, crash: dict[str, Any]) -> None:
     # In the first moments of an hour Athena does not know it yet.
-    wait_for(lambda: run("verify").returncode == 0, lambda: run("verify").stdout, guard=900, pause=1)
+    wait_for(lambda: run("verify").returncode == 0, lambda: run("verify").stdout, guard=900, pause=4)
     verdict = json.loads(run("verify", "--json").stdout)
     assert verdict["rows"] == verdict["athena"]["count"] == verdict["athena"]["distinct"] > 0
     assert [verdict[name] for name in ("missing", "twice", "altered", "unknown", "misplaced", "lost")] == [0] * 6

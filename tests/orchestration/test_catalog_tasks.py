@@ -161,14 +161,6 @@ def test_a_catalogued_hour_is_counted_at_once(catalogued, event):
     assert (event.partitions, event.extra) == ([PAST], summary)
 
 
-def test_everything_is_counted_when_the_form_says_so(catalogued, event, caplog):
-    caplog.set_level("INFO")
-    land(catalogued.lake, TABLE, f"{PAST}:00", {0: (0, 3)})
-    catalogued.crawl()
-    counting().execute(context(PAST, event, full=True))
-    assert "All rows of the table" in caplog.text
-
-
 def test_an_hour_that_is_not_in_the_catalog_is_waited_for_in_the_triggerer(catalogued, event):
     land(catalogued.lake, TABLE, f"{PAST}:00", {0: (0, 3)})
     wait = deferred(lambda: counting().execute(context(PAST, event)))

@@ -11,7 +11,7 @@ from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import counts_key
 from ticklake.core.proof.row_counts import Tally
-from ticklake.stages.catalog_to_counts import Counted, count_everything, count_hour, landed_in, queries
+from ticklake.stages.catalog_to_counts import Counted, count_hour, landed_in, queries
 
 FOLDER = Path(__file__).resolve().parents[2] / "include" / "sql" / "counts"
 SQL = queries(FOLDER)
@@ -151,12 +151,6 @@ def test_an_older_difference_is_told_with_its_day(ticks, caplog):
     caplog.clear()
     assert str(count(ticks).total) == "landed 15 · counted 10 · difference -5"
     assert "the days 2026-11-21 do not add up" in caplog.text
-
-
-def test_everything_can_be_counted_on_request(ticks):
-    put_object(ticks.lake, TABLE, Minute.parse("2026-11-22T10:02"), 0, 107, 150)
-    answer = count_everything(ticks.athena, TABLE, (FOLDER / "full" / "rows.sql").read_text())
-    assert answer.rows == ((53, 53),)
 
 
 def test_the_manifests_of_other_hours_are_not_read(ticks):

@@ -42,7 +42,7 @@ class CountHourOperator(BaseOperator):
         from ticklake.clients.aws.athena import Athena
         from ticklake.core.landing.object_key import ATHENA_RESULTS
         from ticklake.orchestration.lake_hook import lake_of
-        from ticklake.stages.catalog_to_counts import count_everything, count_hour, landed_in, queries
+        from ticklake.stages.catalog_to_counts import count_hour, landed_in, queries
 
         settings, stream = checked_settings(context, "aws_counts")
         hour, table = hour_of(context), stream.table.name
@@ -62,8 +62,6 @@ class CountHourOperator(BaseOperator):
             f"s3://{settings.bucket}/{ATHENA_RESULTS}/",
         )
         counted = count_hour(lake, athena, table, queries(settings.sql / "counts"), hour)
-        if context["params"].get("full"):
-            count_everything(athena, table, (settings.sql / "counts" / "full" / "rows.sql").read_text(encoding="utf-8"))
         summary = counted.summary()
         event = context["outlet_events"][COUNTED_HOURS]
         event.extra = summary

@@ -147,13 +147,6 @@ def count_hour(
     return counted
 
 
-def count_everything(athena: Athena, table: str, sql: str) -> Answer:
-    """Answer a query over the whole table, minutes that are being landed included; reads every object there is."""
-    answer = athena.ask({"everything": Question(row_counts.statement(sql, table))})["everything"]
-    _log.info("%s", f"{row_counts.title(sql)}\n{text_table(answer.columns, answer.rows)}")
-    return answer
-
-
 def _count(
     lake: Lake, athena: Athena, table: str, sql: Mapping[str, str], hour: Hour
 ) -> tuple[Landed, dict[str, Answer], Tally]:

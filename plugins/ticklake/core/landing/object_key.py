@@ -4,7 +4,6 @@
     rejected/<table>/dt=2026-11-22/hr=10/<the same naming>
     manifests/<table>/dt=2026-11-22/1005.json
     origins/<table>.json
-    curated/<table>/dt=2026-11-22/hr=10/….parquet
     redriven/<table>/dt=2026-11-22/hr=10/<name of the rejected object>.json
     counts/<table>/dt=2026-11-22/hr=10/<query>.json
     counts/<table>/dt=2026-11-22/hours.json

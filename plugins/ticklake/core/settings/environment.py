@@ -15,6 +15,7 @@ KAFKA_CONNECTION = "ticklake_kafka"
 AWS_CONNECTION = "ticklake_aws"
 
 _PREFIX = "TICKLAKE_"
+_LANDING_TASKS = "TICKLAKE_LANDING_TASKS"
 _MOST_TASKS = 256
 _MOST_DAYS = 3650
 
@@ -51,14 +52,13 @@ class Settings:
     kafka_reconcile: str
     kafka_redrive: str
     kafka_health: str
-    landing_tasks: int
     keep_days: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
         """Read the environment (``os.environ`` when None); raises SettingsError for unknown or missing names."""
         env = os.environ if env is None else env
-        known = {_PREFIX + f.name.upper() for f in fields(cls)}
+        known = {_PREFIX + f.name.upper() for f in fields(cls)} | {_LANDING_TASKS}
         for name in sorted(n for n in env if n.startswith(_PREFIX)):
             if name not in known:
                 raise SettingsError(f"{name} in the environment is not a setting.", did_you_mean(name, known))
@@ -68,6 +68,7 @@ class Settings:
             # An empty id of a connection would mean whatever credentials the worker happens to have.
             if not env[name].strip():
                 raise SettingsError(f"{name} is set, and empty.", "Unset it for its default, or give it a value.")
+        landing_tasks(env)  # read by the DAG file; checked here, too, so that a task names what is wrong with it
         include = _include_folder()
         settings = cls(
             bucket=env["TICKLAKE_BUCKET"],
@@ -78,7 +79,6 @@ class Settings:
             csv_key=env.get("TICKLAKE_CSV_KEY"),
             stream=Path(env.get("TICKLAKE_STREAM", include / "streams" / "stock_ticks.toml")),
             sql=Path(env.get("TICKLAKE_SQL", include / "sql")),
-            landing_tasks=landing_tasks(env),
             keep_days=keep_days(env),
             **{
                 f.name: env.get(_PREFIX + f.name.upper(), default)
@@ -99,9 +99,9 @@ def landing_tasks(env: Mapping[str, str] | None = None) -> int:
 
     The only setting that shapes a DAG, and so is read when its file is parsed, without the others.
     """
-    text = (os.environ if env is None else env).get("TICKLAKE_LANDING_TASKS", "1")
+    text = (os.environ if env is None else env).get(_LANDING_TASKS, "1")
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_TASKS:
-        raise SettingsError(f"TICKLAKE_LANDING_TASKS = {text!r} is not a whole number from 1 to {_MOST_TASKS}.")
+        raise SettingsError(f"{_LANDING_TASKS} = {text!r} is not a whole number from 1 to {_MOST_TASKS}.")
     return int(text)
 
 
