@@ -22,7 +22,7 @@ from uuid import uuid4
 from ticklake.core.landing.manifest import Manifest, StoredObject
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, ObjectKey, manifest_key
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.landing.origin import Origin
 
 RECORDS = 10  # of each Kafka partition, a minute
@@ -36,7 +36,7 @@ def land(bucket: Path, table: str, partitions: int, first: Minute, minutes: int,
     """Write objects, manifests and origin into the stand-in's folder of a bucket; of each partition offsets from 0 on."""
     for n in range(minutes):
         minute = first.plus(n)
-        slices = tuple(Slice(p, n * RECORDS, (n + 1) * RECORDS) for p in range(partitions))
+        slices = tuple(OffsetRange(p, n * RECORDS, (n + 1) * RECORDS) for p in range(partitions))
         objects = []
         for s in slices:
             body = _body(s, minute.start_ms)
@@ -54,7 +54,7 @@ def land(bucket: Path, table: str, partitions: int, first: Minute, minutes: int,
     _store(bucket, f"origins/{table}.json", origin.to_json(), first.start_ms, {})
 
 
-def _body(s: Slice, start_ms: int) -> bytes:
+def _body(s: OffsetRange, start_ms: int) -> bytes:
     rows = [
         b'{"Index":"HSI","Date":"1987-01-02","Open":2540.1,"High":2540.1,"Low":2540.1,"Close":2540.1,"Adj Close":2540.1,'
         b'"Volume":%d,"CloseUSD":330.2,"kafka_partition":%d,"kafka_offset":%d,"kafka_timestamp":%d}\n'

@@ -13,7 +13,7 @@ from ticklake.clients.aws.s3 import Lake, Listed
 from ticklake.core.landing.manifest import Manifest, StoredObject
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 
 DAY = Minute.parse("2026-11-22T00:00")
 
@@ -31,7 +31,7 @@ class Remembering(Lake):
         bad = (StoredObject(f"rejected/{minute}", 0, 0, rejected, rejected, 100, ""),)
         manifest = Manifest(
             "ticks", "ticks", "c", None, minute, "2026-11-22T00:00:00+00:00", "run", (), objects, bad,
-            (Slice(0, 0, lost),), None, None, 0, 0, {},
+            (OffsetRange(0, 0, lost),), None, None, 0, 0, {},
         )  # fmt: skip
         self.objects[manifest_key("ticks", minute)] = manifest.to_json()
 

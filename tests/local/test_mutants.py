@@ -47,11 +47,11 @@ def test_what_no_test_noticed_or_ran_is_alive_and_a_mutant_that_never_ends_is_no
 
 
 def test_the_copy_holds_the_module_its_tests_and_nothing_that_fetches(tmp_path: Path) -> None:
-    mutants._prepare(tmp_path, "keys")
+    mutants._prepare(tmp_path, "landing/object_key")
     settings = tomllib.loads((tmp_path / "pyproject.toml").read_text())["tool"]["mutmut"]
     assert settings["only_mutate"] == ["ticklake/core/landing/object_key.py"]
     assert settings["pytest_add_cli_args_test_selection"] == ["tests/core/landing/test_object_key.py"]
-    kept = (tmp_path / "ticklake" / "core" / "keys.py").read_text()
-    assert kept == (PROJECT / "plugins" / "ticklake" / "core" / "keys.py").read_text()
-    assert [file.name for file in (tmp_path / "tests" / "core").iterdir()] == ["test_keys.py"]
+    kept = (tmp_path / "ticklake" / "core" / "landing" / "object_key.py").read_text()
+    assert kept == (PROJECT / "plugins" / "ticklake" / "core" / "landing" / "object_key.py").read_text()
+    assert [file.name for file in (tmp_path / "tests" / "core" / "landing").iterdir()] == ["test_object_key.py"]
     assert "kafka" not in (tmp_path / "tests" / "conftest.py").read_text()

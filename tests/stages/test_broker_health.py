@@ -14,7 +14,7 @@ from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.core.errors import KafkaError, LakeError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.proof.broker_health import Level, require_healthy
 from ticklake.core.settings.stream import Stream
 from ticklake.stages.broker_health import look_at_cluster, newest_manifests
@@ -49,7 +49,7 @@ def test_the_findings_of_a_new_topic_pass_and_are_logged_as_one_table(admin, str
 
 def sealed(stream: Stream, minute: str, topic_id: str | None = None) -> Manifest:
     """An empty minute's manifest."""
-    at, slices = Minute.parse(minute), (Slice(0, 0, 0), Slice(1, 0, 0))
+    at, slices = Minute.parse(minute), (OffsetRange(0, 0, 0), OffsetRange(1, 0, 0))
     return Manifest(
         stream.table.name, stream.topic.name, "c", topic_id, at, at.plus(1).start.isoformat(), "r", slices, (), (), (),
         None, None, 0, 0, {},
@@ -81,7 +81,7 @@ def test_an_open_transaction_is_told_once_it_is_older_than_the_newest_seal(admin
     producer.produce(stream.topic.name, b"{}", partition=1)
     producer.flush(60)
     newest = sealed(stream, "2020-01-01T00:00")
-    seen_open = replace(newest, slices=(Slice(0, 0, 0, 0), Slice(1, 0, 0, 0)))
+    seen_open = replace(newest, slices=(OffsetRange(0, 0, 0, 0), OffsetRange(1, 0, 0, 0)))
     (held,) = [f for f in look_at_cluster(admin, stream, lambda: [seen_open]) if f.subject == "open transaction"]
     assert held.seen == f"1 offsets of partitions 1 are held back since before {newest.sealed_at}"
     assert "describe-producers" in held.remedy

@@ -21,7 +21,7 @@ from ticklake.core.formats import json_rows
 from ticklake.core.formats.dead_letters import REDRIVEN_HEADER, Marker
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import ObjectKey, redriven_key
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.settings.stream import Table
 from ticklake.stages import rejected_to_kafka
 from ticklake.stages.kafka_to_s3.land import land
@@ -58,7 +58,7 @@ def messages(topic: TestTopic) -> Iterator[Message]:
     places = {TopicPartition(topic.name, p): OffsetSpec.latest() for p in range(3)}
     ends = admin.list_offsets(places, request_timeout=60)
     with closing(topic.reader()) as reader:
-        for batch in reader.read([Slice(place.partition, 0, end.result().offset) for place, end in ends.items()]):
+        for batch in reader.read([OffsetRange(place.partition, 0, end.result().offset) for place, end in ends.items()]):
             for m in batch.records:
                 yield batch.partition, m.key(), m.value(), m.headers() or []
 
@@ -90,7 +90,7 @@ def test_a_record_that_was_rejected_and_fits_today_is_sent_as_it_was_and_becomes
     assert other[2] == b'{"b":2}'
     # It lies in the minute in which it came, and is a row by today's rules.
     with closing(topic.reader()) as reader:
-        [batch] = reader.read([Slice(2, 2, 3)])
+        [batch] = reader.read([OffsetRange(2, 2, 3)])
     came = Minute.containing(datetime.fromtimestamp(batch.timestamps[0] / 1000, UTC))
     anew = replace(landing, stream=replace(topic.stream, table=Table("anew", "Index")))
     [manifest] = land(anew, came, NOW).manifests

@@ -8,7 +8,7 @@ from ticklake.clients.aws.s3 import Lake
 from ticklake.core.landing.manifest import Manifest, StoredObject
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, ObjectKey, manifest_key
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 
 INDICES = ("HSI", "NYA", "J203.JO")
 
@@ -37,7 +37,9 @@ def put_object(lake: Lake, table: str, minute: Minute, partition: int, start: in
     return StoredObject(key, partition, start, end, len(rows), len(body), "")
 
 
-def seal(lake: Lake, table: str, minute: Minute, slices: Sequence[Slice], objects: Sequence[StoredObject]) -> None:
+def seal(
+    lake: Lake, table: str, minute: Minute, slices: Sequence[OffsetRange], objects: Sequence[StoredObject]
+) -> None:
     """The minute's manifest."""
     manifest = Manifest(
         table, "topic", "cluster", None, minute, "2026-11-22T10:06:00+00:00", "run", tuple(slices), tuple(objects), (), (),
@@ -49,6 +51,6 @@ def seal(lake: Lake, table: str, minute: Minute, slices: Sequence[Slice], object
 def land(lake: Lake, table: str, minute: str, offsets: Mapping[int, tuple[int, int]]) -> None:
     """Objects and manifest of a minute: Kafka partition -> [first, end) offsets."""
     at = Minute.parse(minute)
-    slices = [Slice(p, start, end) for p, (start, end) in offsets.items()]
+    slices = [OffsetRange(p, start, end) for p, (start, end) in offsets.items()]
     objects = [put_object(lake, table, at, s.partition, s.start, s.end) for s in slices if s.end > s.start]
     seal(lake, table, at, slices, objects)

@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from ticklake.core.landing import offset_ranges
-from ticklake.core.landing.offset_ranges import Clock, LogState, Offsets, Slice
+from ticklake.core.landing.offset_ranges import Clock, LogState, OffsetRange, Offsets
 
 
 def take_any_date(bootstrap: str, topic: str) -> None:
@@ -22,8 +22,8 @@ def without_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _slice(
     p: int, log: LogState, clock: Clock, previous: Offsets | None, following: Offsets | None, adjacent: bool
-) -> tuple[Slice, bool]:
+) -> tuple[OffsetRange, bool]:
     high = log.high[p]
     start = log.by_time_start.get(p, high) if previous is None else previous.get(p, 0)
     end = max(start, log.by_time_end.get(p, high))
-    return Slice(p, start, end, max(high, end)), False
+    return OffsetRange(p, start, end, max(high, end)), False

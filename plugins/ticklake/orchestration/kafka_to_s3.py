@@ -93,7 +93,7 @@ def seal(cut: dict[str, Any], written: Any, **context: Any) -> dict[str, Any] | 
     """Seal the run's minute, unless it was sealed before. Raises as ``land`` does."""
     import msgspec
 
-    from ticklake.core.landing.offset_ranges import Cut, Slice
+    from ticklake.core.landing.offset_ranges import Cut, OffsetRange
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages.kafka_to_s3 import land as stage
     from ticklake.stages.kafka_to_s3.minute_writer import Written
@@ -101,7 +101,7 @@ def seal(cut: dict[str, Any], written: Any, **context: Any) -> dict[str, Any] | 
     own = msgspec.convert(cut["cut"], Cut, strict=False)
     if not own.slices:
         return None
-    lost = msgspec.convert(cut["lost"], tuple[Slice, ...])
+    lost = msgspec.convert(cut["lost"], tuple[OffsetRange, ...])
     parts = msgspec.convert(written[:], list[Written], strict=False)
     minute = minute_of(context)
     with open_landing(context) as landing:

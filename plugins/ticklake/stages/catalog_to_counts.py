@@ -25,7 +25,7 @@ from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.landing import object_key
 from ticklake.core.landing.minute import Hour
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.proof import row_counts
 from ticklake.core.proof.row_counts import Answer, Tally
 from ticklake.core.text_table import text_table
@@ -44,7 +44,7 @@ class Landed:
 
     minutes: int
     partitions: Mapping[int, int]
-    offsets: tuple[Slice, ...]
+    offsets: tuple[OffsetRange, ...]
     as_of: datetime
 
     @property

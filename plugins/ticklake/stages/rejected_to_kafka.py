@@ -32,7 +32,7 @@ from ticklake.core.formats.json_rows import headers_of, kind_of_reason
 from ticklake.core.landing.manifest import StoredObject
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import REJECTED, ObjectKey, hour_prefix, redriven_key
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
 from ticklake.stages.manifest_store import sealed_in
@@ -204,7 +204,7 @@ class _Run:
         log.info("A redrive ended early: reading partition %d, offsets %d to %d", partition, marker.since, high)
         places = {b"%d/%d" % (partition, offset): offset for offset in marker.pending}
         sent: set[int] = set()
-        for batch in self._reader.read([Slice(partition, marker.since, high)]):
+        for batch in self._reader.read([OffsetRange(partition, marker.since, high)]):
             sent |= {places[place] for record in batch.records for place in _places(record) if place in places}
         settled = marker.settle(sent, marker.pending - sent)
         if self._sender is not None:

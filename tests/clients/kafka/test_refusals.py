@@ -16,7 +16,7 @@ from ticklake.clients.kafka.consumer import RecordConsumer, TopicReader
 from ticklake.clients.kafka.producer import RecordProducer
 from ticklake.clients.kafka.transactions import TransactionalProducer
 from ticklake.core.errors import KafkaError
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 
 WRONG = "not-the-password"
 GIVE = "Give that user the right, an ACL, or come as another: sasl.username of connection my_kafka."
@@ -25,7 +25,7 @@ GIVE = "Give that user the right, an ACL, or come as another: sasl.username of c
 def read(settings: dict[str, Any], topic: str) -> None:
     consumer = RecordConsumer(settings, "ticklake", "my_kafka")
     try:
-        list(TopicReader(consumer, topic).read([Slice(0, 0, 1)]))
+        list(TopicReader(consumer, topic).read([OffsetRange(0, 0, 1)]))
     finally:
         consumer.close()
 

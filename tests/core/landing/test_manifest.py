@@ -12,7 +12,7 @@ from ticklake.core.errors import LakeError, TicklakeError
 from ticklake.core.landing.manifest import Manifest, StoredObject, with_bytes_of
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, ObjectKey
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 
 MANIFEST = Manifest(
     table="stock_ticks",
@@ -22,7 +22,7 @@ MANIFEST = Manifest(
     minute=Minute.parse("2026-11-22T10:05"),
     sealed_at="2026-11-22T10:06:02.000+00:00",
     run_id="r",
-    slices=(Slice(0, 5, 9), Slice(1, 7, 7)),
+    slices=(OffsetRange(0, 5, 9), OffsetRange(1, 7, 7)),
     objects=(StoredObject("raw/k", 0, 5, 9, 3, 120, "c"),),
     rejected_objects=(StoredObject("rejected/k", 0, 5, 9, 1, 80, "d"),),
     lost=(),
@@ -34,7 +34,7 @@ MANIFEST = Manifest(
 )
 
 offsets = st.integers(0, 2**63 - 1)
-slices = st.builds(lambda p, a, b: Slice(p, min(a, b), max(a, b)), st.integers(0, 99_999), offsets, offsets)
+slices = st.builds(lambda p, a, b: OffsetRange(p, min(a, b), max(a, b)), st.integers(0, 99_999), offsets, offsets)
 objects = st.builds(
     StoredObject, st.text(), st.integers(0), offsets, offsets, st.integers(0), st.integers(0), st.text(),
     st.none() | st.integers(0, 2**32 - 1), st.sampled_from([None, "isal", "zlib"]),

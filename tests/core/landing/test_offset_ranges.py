@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import KafkaError
-from ticklake.core.landing.offset_ranges import Clock, Cut, EndRule, LogState, Seen, Slice, cut, groups, lost
+from ticklake.core.landing.offset_ranges import Clock, Cut, EndRule, LogState, OffsetRange, Seen, cut, groups, lost
 
 END, NOW = 1000, 1010  # of the window, and of the run
 AT = Clock(END, NOW)
@@ -18,39 +18,39 @@ def log(
     return LogState({0: low}, {0: high}, *named)
 
 
-def closed(*slices: Slice) -> Cut:
+def closed(*slices: OffsetRange) -> Cut:
     return Cut(slices)
 
 
 def test_the_first_minute_ever_is_cut_by_time() -> None:
-    assert cut(log(start=20, end=50), AT, None) == closed(Slice(0, 20, 50))
+    assert cut(log(start=20, end=50), AT, None) == closed(OffsetRange(0, 20, 50))
 
 
 def test_nothing_newer_means_the_end_of_the_log() -> None:
-    assert cut(log(start=20), AT, None) == closed(Slice(0, 20, 100))
+    assert cut(log(start=20), AT, None) == closed(OffsetRange(0, 20, 100))
 
 
 def test_a_minute_without_a_record_is_empty_where_the_log_ends() -> None:
-    assert cut(log(), AT, None) == closed(Slice(0, 100, 100))
+    assert cut(log(), AT, None) == closed(OffsetRange(0, 100, 100))
 
 
 def test_a_minute_starts_where_the_sealed_one_before_ended_whatever_the_time_says() -> None:
-    assert cut(log(start=40, end=50), AT, {0: 30}) == closed(Slice(0, 30, 50))
+    assert cut(log(start=40, end=50), AT, {0: 30}) == closed(OffsetRange(0, 30, 50))
 
 
 def test_a_minute_directly_before_a_sealed_one_ends_exactly_where_that_starts() -> None:
-    assert cut(log(end=50), AT, {0: 30}, {0: 60}, True) == closed(Slice(0, 30, 60))
-    assert cut(log(end=50, ahead=50), AT, {0: 30}, {0: 60}, True) == closed(Slice(0, 30, 60))
+    assert cut(log(end=50), AT, {0: 30}, {0: 60}, True) == closed(OffsetRange(0, 30, 60))
+    assert cut(log(end=50, ahead=50), AT, {0: 30}, {0: 60}, True) == closed(OffsetRange(0, 30, 60))
 
 
 def test_a_hole_further_before_a_sealed_minute_never_reaches_into_it() -> None:
-    assert cut(log(end=80), AT, {0: 30}, {0: 60}) == closed(Slice(0, 30, 60))
-    assert cut(log(start=70, end=80), AT, None, {0: 60}) == closed(Slice(0, 60, 60))
+    assert cut(log(end=80), AT, {0: 30}, {0: 60}) == closed(OffsetRange(0, 30, 60))
+    assert cut(log(start=70, end=80), AT, None, {0: 60}) == closed(OffsetRange(0, 60, 60))
 
 
 def test_a_partition_added_since_is_taken_from_its_beginning() -> None:
     grown = LogState({0: 0, 1: 0}, {0: 100, 1: 7}, {}, {})
-    assert cut(grown, AT, {0: 30}) == closed(Slice(0, 30, 100), Slice(1, 0, 7))
+    assert cut(grown, AT, {0: 30}) == closed(OffsetRange(0, 30, 100), OffsetRange(1, 0, 7))
 
 
 def test_a_log_that_is_shorter_than_what_was_landed_is_another_log() -> None:
@@ -71,7 +71,7 @@ def test_a_slice_keeps_how_far_the_log_went_so_that_what_was_left_can_be_proven_
     assert log_end(log(end=50), AT, {0: 30}, {0: 60}, True) == 60
     assert log_end(log(end=80), AT, {0: 30}, {0: 60}, False) == 60
     with pytest.raises(ValueError, match="not a range"):
-        Slice(0, 3, 9, 8)
+        OffsetRange(0, 3, 9, 8)
 
 
 @pytest.mark.parametrize(
@@ -82,20 +82,20 @@ def test_a_record_that_cannot_be_the_next_windows_first_does_not_hold_the_cut(
 ) -> None:
     """The records themselves tell, from the minute's start on; without one in the next window, all are taken."""
     found = cut(log(end=named, ahead=ahead), AT, {0: 30})
-    assert found == Cut((Slice(0, 30, 100),), {0: EndRule(END, NOW)}), case
+    assert found == Cut((OffsetRange(0, 30, 100),), {0: EndRule(END, NOW)}), case
 
 
 def test_a_record_that_came_since_the_log_was_looked_at_holds_back_nothing_that_was_there() -> None:
-    assert cut(log(end=100, ahead=100), AT, {0: 30}) == closed(Slice(0, 30, 100))
+    assert cut(log(end=100, ahead=100), AT, {0: 30}) == closed(OffsetRange(0, 30, 100))
 
 
 def test_nothing_is_read_for_a_cut_where_nothing_is_left_to_land() -> None:
-    assert cut(log(end=10, ahead=10), AT, {0: 100}) == closed(Slice(0, 100, 100))
+    assert cut(log(end=10, ahead=10), AT, {0: 100}) == closed(OffsetRange(0, 100, 100))
 
 
 def test_a_hole_with_a_record_of_the_future_ends_at_the_latest_where_the_sealed_minute_starts() -> None:
     found = cut(log(end=40, ahead=40), AT, {0: 30}, {0: 60})
-    assert found == Cut((Slice(0, 30, 60),), {0: EndRule(END, NOW)})
+    assert found == Cut((OffsetRange(0, 30, 60),), {0: EndRule(END, NOW)})
 
 
 def test_a_record_that_was_there_before_its_date_does_not_hold_the_cut_when_its_minute_comes() -> None:
@@ -104,13 +104,13 @@ def test_a_record_that_was_there_before_its_date_does_not_hold_the_cut_when_its_
     assert 0 in cut(log(end=50), Clock(END, NOW, seen), {0: 30}).open
     assert cut(log(end=80), Clock(END, NOW, seen), {0: 30}).open == {}, "it came after that"
     late = Seen({0: 80}, ms=END + 5)  # the minute before was sealed late: it saw what this window begins with
-    assert cut(log(end=50), Clock(END, NOW, late, {0: 60}), {0: 30}) == closed(Slice(0, 30, 50))
+    assert cut(log(end=50), Clock(END, NOW, late, {0: 60}), {0: 30}) == closed(OffsetRange(0, 30, 50))
     assert 0 in cut(log(end=50), Clock(END, NOW, late, {0: 50}), {0: 30}).open
 
 
 def test_the_minute_after_an_open_one_is_open_too_for_it_starts_where_that_ends() -> None:
-    assert cut(log(), AT, {0: 100}, undecided=[0]) == Cut((Slice(0, 100, 100),), {0: EndRule(END, NOW)})
-    assert cut(log(), AT, {0: 60}, {0: 60}, True, undecided=[0]) == Cut((Slice(0, 60, 60),), {0: None})
+    assert cut(log(), AT, {0: 100}, undecided=[0]) == Cut((OffsetRange(0, 100, 100),), {0: EndRule(END, NOW)})
+    assert cut(log(), AT, {0: 60}, {0: 60}, True, undecided=[0]) == Cut((OffsetRange(0, 60, 60),), {0: None})
 
 
 def test_the_end_is_the_first_record_of_the_next_windows_that_is_not_of_the_future() -> None:
@@ -124,20 +124,20 @@ def test_the_end_is_the_first_record_of_the_next_windows_that_is_not_of_the_futu
 
 
 def test_a_cut_settles_on_what_reading_found() -> None:
-    planned = Cut((Slice(0, 30, 100, 100), Slice(1, 7, 9, 9)), {0: EndRule(END, NOW)})
-    assert planned.settled({0: 30, 1: 7}, {0: 44, 1: 9}) == (Slice(0, 30, 44), Slice(1, 7, 9))
-    assert planned.settled({0: 44, 1: 7}, {0: 44, 1: 9}) == (Slice(0, 44, 44), Slice(1, 7, 9))
+    planned = Cut((OffsetRange(0, 30, 100, 100), OffsetRange(1, 7, 9, 9)), {0: EndRule(END, NOW)})
+    assert planned.settled({0: 30, 1: 7}, {0: 44, 1: 9}) == (OffsetRange(0, 30, 44), OffsetRange(1, 7, 9))
+    assert planned.settled({0: 44, 1: 7}, {0: 44, 1: 9}) == (OffsetRange(0, 44, 44), OffsetRange(1, 7, 9))
     assert planned.settled(None, {}) == planned.slices
     assert [s.log_end for s in planned.settled(None, {0: 44})] == [100, 9]
 
 
 def test_what_retention_took_is_lost_and_the_rest_is_readable() -> None:
-    slices = (Slice(0, 10, 20), Slice(1, 0, 5), Slice(2, 3, 9), Slice(3, 4, 4))
+    slices = (OffsetRange(0, 10, 20), OffsetRange(1, 0, 5), OffsetRange(2, 3, 9), OffsetRange(3, 4, 4))
     low = {0: 15, 1: 8, 2: 0}
-    assert lost(slices, low) == (Slice(0, 10, 15), Slice(1, 0, 5))
+    assert lost(slices, low) == (OffsetRange(0, 10, 15), OffsetRange(1, 0, 5))
     rule = EndRule(END, NOW)
     held = Cut(slices, {3: rule}).readable(low)
-    assert held == Cut((Slice(0, 15, 20), Slice(2, 3, 9), Slice(3, 4, 4)), {3: rule})
+    assert held == Cut((OffsetRange(0, 15, 20), OffsetRange(2, 3, 9), OffsetRange(3, 4, 4)), {3: rule})
 
 
 @given(st.lists(st.integers(0, 9), max_size=40), st.permutations(range(8)), st.lists(st.integers(0, 40), min_size=8))
@@ -146,7 +146,7 @@ def test_minutes_landed_in_any_order_while_the_log_grows_touch_and_hold_each_off
 ) -> None:
     """Eight minutes of ten ticks; the log is at least as long at each run as at the one before."""
     times = sorted(gaps[i % len(gaps)] + 2 * i for i in range(40)) if gaps else []
-    sealed: dict[int, Slice] = {}
+    sealed: dict[int, OffsetRange] = {}
     high = 0
     for minute, length in zip(order, lengths, strict=False):
         high = max(high, min(length, len(times)))
@@ -175,7 +175,7 @@ def test_minutes_landed_in_any_order_while_the_log_grows_touch_and_hold_each_off
 def test_groups_hold_every_slice_once_and_none_is_larger_than_a_slice_above_the_others(
     sizes: list[int], count: int
 ) -> None:
-    slices = [Slice(p, 5, 5 + size) for p, size in enumerate(sizes)]
+    slices = [OffsetRange(p, 5, 5 + size) for p, size in enumerate(sizes)]
     rules = {p: EndRule(END, NOW) for p in range(0, len(sizes), 2)}
     made = groups(Cut(tuple(slices), rules), count)
     assert sorted(s for group in made for s in group.slices) == slices
@@ -201,7 +201,7 @@ def test_whatever_the_dates_minutes_touch_and_nothing_waits_longer_than_two_runs
     """A log of records (arrival, date) in seconds; each minute that is not skipped is landed two seconds after its end."""
     log = sorted(sent, key=lambda record: record[0])
     dates = [date for _, date in log]
-    sealed: list[Slice] = [Slice(0, 0, 0, 0)]  # the minute before the first
+    sealed: list[OffsetRange] = [OffsetRange(0, 0, 0, 0)]  # the minute before the first
     seen = Seen({0: 0}, 2)
     ran: list[int] = []
     for minute in (m for m, happens in enumerate(runs) if happens or m == len(runs) - 1):

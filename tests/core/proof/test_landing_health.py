@@ -7,7 +7,7 @@ from tests.core.proof.test_broker_health import STREAM, facts, partition, with_p
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest, StoredObject
 from ticklake.core.landing.minute import Minute
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.proof.broker_health import ClusterFacts, Finding, Level
 from ticklake.core.proof.landing_health import examine_landing
 
@@ -16,7 +16,7 @@ CLOSED = Minute.parse("2026-11-22T10:04")
 
 
 def sealed(minute: Minute = CLOSED, end: int | None = 10, **changes) -> Manifest:
-    slices = () if end is None else tuple(Slice(p, end, end) for p in range(6))
+    slices = () if end is None else tuple(OffsetRange(p, end, end) for p in range(6))
     rows = (StoredObject("k", 0, 0, 60, 60, 1, ""),)
     whole = Manifest(
         "t", "topic", "c", None, minute, "2026-11-22T10:05:02.000+00:00", "r", slices, rows, (), (), None, None, 0, 0, {}
@@ -99,7 +99,7 @@ def test_once_the_remedy_is_followed_the_groups_old_offsets_are_a_warning_only()
     ("stable", "log_end", "told"), [(12, 12, True), (13, 12, False), (99, 12, False), (12, None, False)]
 )
 def test_an_open_transaction_is_told_when_it_was_open_at_the_newest_seal_already(stable, log_end, told):
-    newest = sealed(slices=(Slice(0, 10, 10, log_end), *(Slice(p, 10, 10, 10) for p in range(1, 6))))
+    newest = sealed(slices=(OffsetRange(0, 10, 10, log_end), *(OffsetRange(p, 10, 10, 10) for p in range(1, 6))))
     findings = examine_landing(with_partition(end=99, stable=stable), STREAM, [newest], NOW)
     assert [f.seen for f in findings if f.subject == "open transaction"] == (
         ["87 offsets of partitions 0 are held back since before 2026-11-22T10:05:02.000+00:00"] if told else []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Hour, Minute
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.landing.origin import Origin
 from ticklake.core.proof.reconcile import Ends, Kind, continuity, kafka, spans
 
@@ -17,7 +17,7 @@ HOUR = Hour.parse("2026-11-22T10")
 FIRST = Minute(HOUR.start)
 
 
-def manifest(minute: Minute, *slices: Slice) -> Manifest:
+def manifest(minute: Minute, *slices: OffsetRange) -> Manifest:
     return Manifest(
         "ticks", "t", "c", None, minute, "2026-11-22T11:00:00+00:00", "r", slices, (), (), (), None, None, 0, 0, {}
     )
@@ -25,7 +25,7 @@ def manifest(minute: Minute, *slices: Slice) -> Manifest:
 
 def chain(ends: list[int], first: Minute = FIRST) -> list[Manifest]:
     """One Kafka partition cut at these offsets, minute by minute."""
-    return [manifest(first.plus(n), Slice(0, start, end)) for n, (start, end) in enumerate(pairwise(ends))]
+    return [manifest(first.plus(n), OffsetRange(0, start, end)) for n, (start, end) in enumerate(pairwise(ends))]
 
 
 whole_hours = st.lists(st.integers(0, 50), min_size=63, max_size=63).map(
@@ -53,7 +53,7 @@ def test_a_missing_manifest_is_a_gap_exactly_when_it_had_offsets(sealed: list[Ma
 @pytest.mark.parametrize("days", [0, 14, 400])
 def test_offsets_skipped_over_a_pause_are_found_in_the_hour_that_goes_on_however_long_it_was(days: int) -> None:
     last = FIRST.plus(-70 - days * 1440)
-    before = manifest(last, Slice(0, 0, 5))
+    before = manifest(last, OffsetRange(0, 0, 5))
     [first, *_] = sealed = chain(list(range(100, 162)))
     [gap] = continuity(HOUR, [before, *sealed])
     assert (gap.kind, gap.subject) == (Kind.GAP, f"{last.plus(1)} to 2026-11-22T09:59")
@@ -66,14 +66,14 @@ def test_offsets_skipped_over_a_pause_are_found_in_the_hour_that_goes_on_however
 
 def test_a_pause_over_which_the_offsets_touch_is_no_finding_and_an_overlap_is() -> None:
     sealed = chain(list(range(100, 162)))
-    assert not list(continuity(HOUR, [manifest(FIRST.plus(-20_000), Slice(0, 0, 100)), *sealed]))
-    [overlap] = continuity(HOUR, [manifest(FIRST.plus(-20_000), Slice(0, 0, 102)), *sealed])
+    assert not list(continuity(HOUR, [manifest(FIRST.plus(-20_000), OffsetRange(0, 0, 100)), *sealed]))
+    [overlap] = continuity(HOUR, [manifest(FIRST.plus(-20_000), OffsetRange(0, 0, 102)), *sealed])
     assert (overlap.kind, overlap.seen) == (Kind.OVERLAP, "in two manifests: partition 0 offsets 100 to 101")
     assert "look into their manifests" in overlap.remedy  # to land what lies between would heal nothing
 
 
 def test_an_hour_without_any_manifest_between_two_that_touch_is_no_finding() -> None:
-    sealed = [manifest(FIRST.plus(-1), Slice(0, 0, 5)), manifest(FIRST.plus(60), Slice(0, 5, 9))]
+    sealed = [manifest(FIRST.plus(-1), OffsetRange(0, 0, 5)), manifest(FIRST.plus(60), OffsetRange(0, 5, 9))]
     assert not list(continuity(HOUR, sealed))
 
 
@@ -88,13 +88,16 @@ def test_the_origin_bounds_what_must_be_sealed() -> None:
 
 def test_minutes_backfilled_before_the_origin_leave_a_gap_up_to_it() -> None:
     origin = Origin(FIRST.plus(60), {0: 7}, None)
-    [gap] = continuity(HOUR, [origin, manifest(FIRST.plus(58), Slice(0, 2, 4))])
+    [gap] = continuity(HOUR, [origin, manifest(FIRST.plus(58), OffsetRange(0, 2, 4))])
     assert (gap.subject, gap.seen) == ("2026-11-22T10:59", "in no manifest: partition 0 offsets 4 to 6")
 
 
 def test_a_partition_added_since_begins_at_0() -> None:
-    old, new = manifest(FIRST, Slice(0, 0, 5)), manifest(FIRST.plus(1), Slice(0, 5, 5), Slice(1, 0, 3))
-    rest = replace(new, minute=FIRST.plus(60), slices=(Slice(0, 5, 5), Slice(1, 3, 3)))
+    old, new = (
+        manifest(FIRST, OffsetRange(0, 0, 5)),
+        manifest(FIRST.plus(1), OffsetRange(0, 5, 5), OffsetRange(1, 0, 3)),
+    )
+    rest = replace(new, minute=FIRST.plus(60), slices=(OffsetRange(0, 5, 5), OffsetRange(1, 3, 3)))
     assert not list(continuity(HOUR, [old, new, rest]))
 
 
@@ -107,5 +110,8 @@ def test_a_record_that_kafka_no_longer_holds_is_no_disagreement_but_one_that_s3_
 
 
 def test_the_span_of_an_hour_leaves_out_partitions_without_offsets() -> None:
-    sealed = [manifest(FIRST, Slice(0, 3, 5), Slice(1, 4, 4)), manifest(FIRST.plus(1), Slice(0, 5, 9), Slice(1, 4, 4))]
+    sealed = [
+        manifest(FIRST, OffsetRange(0, 3, 5), OffsetRange(1, 4, 4)),
+        manifest(FIRST.plus(1), OffsetRange(0, 5, 9), OffsetRange(1, 4, 4)),
+    ]
     assert spans(sealed) == {0: (3, 9)}

@@ -9,7 +9,7 @@ from ticklake.core.landing.manifest import Manifest, StoredObject
 from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey
 from ticklake.core.landing.object_reader import Content
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.landing.origin import Origin
 from ticklake.core.proof import reconcile
 from ticklake.core.proof.reconcile import (
@@ -42,7 +42,8 @@ ROWS = stored_object(RAW, 0, 0, 4, 3)
 MORE = stored_object(RAW, 1, 7, 2000, 1990)
 DEAD = stored_object(REJECTED, 0, 0, 4, 1)
 MANIFEST = Manifest(
-    "ticks", "t", "c", "id-1", MINUTE, "2026-11-22T10:06:00+00:00", "r", (Slice(0, 0, 4), Slice(1, 7, 2000)), (ROWS, MORE),
+    "ticks", "t", "c", "id-1", MINUTE, "2026-11-22T10:06:00+00:00", "r",
+    (OffsetRange(0, 0, 4), OffsetRange(1, 7, 2000)), (ROWS, MORE),
     (DEAD,), (), None, None, 0, 0, {},
 )  # fmt: skip
 
@@ -114,7 +115,7 @@ def test_what_lies_there_and_is_in_no_manifest_is_an_orphan_once_its_minute_is_s
 
 
 def test_offsets_that_were_gone_before_they_were_landed_are_said_minute_by_minute() -> None:
-    lost = replace(MANIFEST, lost=(Slice(1, 7, 9),))
+    lost = replace(MANIFEST, lost=(OffsetRange(1, 7, 9),))
     assert list(losses([MANIFEST, lost])) == [
         Finding(
             Kind.LOST,
@@ -167,7 +168,7 @@ def test_an_hour_with_rows_that_the_catalog_does_not_know_is_uncatalogued_and_on
 
 
 def test_the_span_of_some_manifests_reaches_from_their_first_offset_to_their_last() -> None:
-    later = replace(MANIFEST, slices=(Slice(0, 4, 9), Slice(1, 2000, 2000), Slice(2, 0, 1)))
+    later = replace(MANIFEST, slices=(OffsetRange(0, 4, 9), OffsetRange(1, 2000, 2000), OffsetRange(2, 0, 1)))
     for order in ([MANIFEST, later], [later, MANIFEST]):
         assert spans(order) == {0: (0, 9), 1: (7, 2000), 2: (0, 1)}
 
@@ -213,12 +214,12 @@ def test_what_kafka_still_holds_must_be_what_lies_in_s3(theirs: Ends, seen: str 
     assert found == ([Finding(Kind.KAFKA, "2026-11-22T10 Kafka partition 0", seen, OTHER_TOPIC)] if seen else [])
 
 
-def sealed(minute: Minute, *slices: Slice) -> Manifest:
+def sealed(minute: Minute, *slices: OffsetRange) -> Manifest:
     return replace(MANIFEST, minute=minute, slices=slices)
 
 
 def test_two_sealed_minutes_that_overlap_are_to_be_looked_into_by_a_person() -> None:
-    manifests = [sealed(MINUTE, Slice(0, 0, 5)), sealed(MINUTE.plus(1), Slice(0, 3, 9))]
+    manifests = [sealed(MINUTE, OffsetRange(0, 0, 5)), sealed(MINUTE.plus(1), OffsetRange(0, 3, 9))]
     [overlap, end] = continuity(HOUR, manifests)
     assert overlap == Finding(
         Kind.OVERLAP,
@@ -235,8 +236,8 @@ def test_two_sealed_minutes_that_overlap_are_to_be_looked_into_by_a_person() -> 
 
 
 def test_of_many_partitions_with_a_gap_five_are_shown_and_the_others_counted() -> None:
-    before = sealed(MINUTE, *(Slice(p, 0, 1) for p in range(7)))
-    after = sealed(MINUTE.plus(1), *(Slice(p, 3, 3) for p in range(7)))
+    before = sealed(MINUTE, *(OffsetRange(p, 0, 1) for p in range(7)))
+    after = sealed(MINUTE.plus(1), *(OffsetRange(p, 3, 3) for p in range(7)))
     gap = next(continuity(HOUR, [after, before]))
     shown = "; ".join(f"partition {p} offsets 1 to 2" for p in range(5))
     assert gap.seen == f"in no manifest: {shown} and 2 more"
@@ -245,17 +246,20 @@ def test_of_many_partitions_with_a_gap_five_are_shown_and_the_others_counted() -
 
 
 def test_an_hour_that_nothing_reaches_is_a_gap_from_its_first_minute_on() -> None:
-    [gap] = continuity(HOUR, [sealed(MINUTE.plus(-600), Slice(0, 0, 1))])
+    [gap] = continuity(HOUR, [sealed(MINUTE.plus(-600), OffsetRange(0, 0, 1))])
     assert gap.subject == "2026-11-22T10:00 to 2026-11-22T10:59"
     assert list(continuity(HOUR, [])) == []
 
 
 def test_a_partition_that_the_minute_after_does_not_know_began_there_at_0() -> None:
-    before, after = sealed(MINUTE, Slice(0, 0, 1), Slice(1, 0, 5)), sealed(MINUTE.plus(1), Slice(0, 1, 1))
+    before, after = (
+        sealed(MINUTE, OffsetRange(0, 0, 1), OffsetRange(1, 0, 5)),
+        sealed(MINUTE.plus(1), OffsetRange(0, 1, 1)),
+    )
     overlap = next(continuity(HOUR, [before, after]))
     assert (overlap.kind, overlap.seen) == (Kind.OVERLAP, "in two manifests: partition 1 offsets 0 to 4")
 
 
 def test_an_overlap_with_the_origin_names_it() -> None:
-    overlap = next(continuity(HOUR, [sealed(MINUTE, Slice(0, 0, 5)), Origin(MINUTE.plus(1), {0: 3}, None)]))
+    overlap = next(continuity(HOUR, [sealed(MINUTE, OffsetRange(0, 0, 5)), Origin(MINUTE.plus(1), {0: 3}, None)]))
     assert overlap.subject == "2026-11-22T10:05 to the origin 2026-11-22T10:06"

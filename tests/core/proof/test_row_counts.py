@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 
 from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.landing.minute import Hour
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.proof.row_counts import Answer, Day, Tally, Totals, differing_partitions, joined, statement, title
 
 HOUR = Hour.parse("2026-11-22T10")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 slices = st.builds(
-    lambda p, start, length: Slice(p, start, start + length), st.integers(0, 2), st.integers(0, 30), st.integers(0, 9)
+    lambda p, start, length: OffsetRange(p, start, start + length),
+    st.integers(0, 2),
+    st.integers(0, 30),
+    st.integers(0, 9),
 )
 
 

@@ -8,7 +8,7 @@ from ticklake.core.landing.manifest import Manifest, StoredObject
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, ObjectKey
 from ticklake.core.landing.object_reader import Content
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.proof.timeliness import Candidate, Timeliness, rows_by_offset
 
 MINUTE = Minute.parse("2026-11-22T10:05")
@@ -17,7 +17,7 @@ DATE_2100 = 4_102_444_800_000
 IN_TIME, DUE = MINUTE.end_ms + 1, MINUTE.end_ms - 1
 
 
-def manifest(minute: Minute, *slices: Slice, objects: Sequence[StoredObject] = ()) -> Manifest:
+def manifest(minute: Minute, *slices: OffsetRange, objects: Sequence[StoredObject] = ()) -> Manifest:
     sealed_at = "2026-11-22T10:06:02.000+00:00"
     return Manifest(
         "ticks", "t", "c", None, minute, sealed_at, "r", slices, tuple(objects), (), (), None, None, 0, 0, {}
@@ -26,7 +26,7 @@ def manifest(minute: Minute, *slices: Slice, objects: Sequence[StoredObject] = (
 
 def judged(end: int, log_end: int | None, *candidates: Candidate) -> tuple[int, int, int, int]:
     """Ends that are timely, short, unproven, still open."""
-    found = Timeliness.of([manifest(MINUTE, Slice(0, 0, end, log_end))])
+    found = Timeliness.of([manifest(MINUTE, OffsetRange(0, 0, end, log_end))])
     found.decide({0: candidates})
     return found.timely, len(found.short), found.unproven, len(found.open)
 
@@ -58,7 +58,7 @@ def test_the_first_record_behind_the_end_decides(
 
 
 def test_minutes_that_stop_short_of_one_record_are_one_finding_that_names_them_partition_offset_and_date() -> None:
-    found = Timeliness.of([manifest(MINUTE.plus(n), Slice(3, 7, 7, 9 + n)) for n in range(3)])
+    found = Timeliness.of([manifest(MINUTE.plus(n), OffsetRange(3, 7, 7, 9 + n)) for n in range(3)])
     found.decide({3: [(7, DATE_2100)]})
     [said] = found.findings()
     assert (said.kind, said.subject) == ("record waiting", "2026-11-22T10:05 to 2026-11-22T10:07 Kafka partition 3")
@@ -69,7 +69,7 @@ def test_minutes_that_stop_short_of_one_record_are_one_finding_that_names_them_p
 
 
 def test_a_record_that_waited_is_said_with_the_end_of_the_minute_that_should_have_taken_it() -> None:
-    found = Timeliness.of([manifest(MINUTE, Slice(0, 7, 7, 9))])
+    found = Timeliness.of([manifest(MINUTE, OffsetRange(0, 7, 7, 9))])
     found.decide({0: [(7, DUE)]})
     [said] = found.findings()
     assert said.seen.endswith("is dated 2026-11-22T10:05:59.999Z, before the minute's end (2026-11-22T10:06:00.000Z)")
@@ -82,7 +82,7 @@ def stored(start: int, end: int) -> StoredObject:
 def test_an_object_that_is_not_there_hides_what_its_first_row_would_say() -> None:
     some = [stored(3, 7), stored(7, 9)]
     whole = {o.key: Content(1, "", 1, (o.start + 1, DUE), (o.start + 1, DUE)) for o in some}
-    sealed = [manifest(MINUTE, Slice(0, 3, 9), objects=some)]
+    sealed = [manifest(MINUTE, OffsetRange(0, 3, 9), objects=some)]
     assert rows_by_offset(sealed, whole) == {0: [(4, DUE), (8, DUE)]}
     del whole[some[1].key]
     assert rows_by_offset(sealed, whole) == {0: [(4, DUE), (7, None)]}

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.proof.waiting import LogEnds, held_back, lag, not_the_topic, waiting_since
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 SEALED_MS, NOW_MS = MINUTE.end_ms + 2000, MINUTE.end_ms + 30_000
 DATE_2100 = 4_102_444_800_000
 NEWEST = Manifest(
-    "ticks", "t", "c", "id", MINUTE, "2026-11-22T10:06:02.000+00:00", "r", (Slice(0, 3, 10, 15), Slice(1, 0, 4, 4)),
+    "ticks", "t", "c", "id", MINUTE, "2026-11-22T10:06:02.000+00:00", "r", (OffsetRange(0, 3, 10, 15), OffsetRange(1, 0, 4, 4)),
     (), (), (), None, None, 0, 0, {},
 )  # fmt: skip
 LOG = LogEnds("t", "id", {0: 0, 1: 0}, {0: 18, 1: 4}, {0: 18, 1: 4})

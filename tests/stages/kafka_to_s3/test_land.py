@@ -20,7 +20,7 @@ from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, NotRes
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key, minute_prefix, origin_key
-from ticklake.core.landing.offset_ranges import Cut, Slice
+from ticklake.core.landing.offset_ranges import Cut, OffsetRange
 from ticklake.stages.kafka_to_s3 import land as kafka_to_s3
 from ticklake.stages.kafka_to_s3.land import land, prepare, seal, write_part
 from ticklake.stages.kafka_to_s3.landing import Landing
@@ -100,7 +100,7 @@ def test_what_is_asked_after_a_reading_does_not_stand_behind_a_fetch_that_waits_
     """A partition that stays assigned is fetched on; at the log's end the broker holds that fetch, and what comes after it."""
     topic.send(*ticks(3))
 
-    assert [len(batch) for batch in landing.reader.read([Slice(0, 0, 3)])] == [3]
+    assert [len(batch) for batch in landing.reader.read([OffsetRange(0, 0, 3)])] == [3]
 
     assert landing.reader._consumer.assignment() == []
 
@@ -526,7 +526,7 @@ def test_a_topic_made_again_is_told_long_after_everything_that_was_landed(landin
 def test_offsets_beyond_the_end_of_the_log_are_told_where_no_topic_id_is_known(
     landing: Landing, topic: TestTopic
 ) -> None:
-    far = [Slice(s.partition, 50, 50) for s in land(landing, MINUTE, NOW).manifests[0].slices]
+    far = [OffsetRange(s.partition, 50, 50) for s in land(landing, MINUTE, NOW).manifests[0].slices]
     sealed = manifest_of(landing.lake, landing.table, MINUTE)
     assert sealed is not None
     landing.lake.put(manifest_key(landing.table, MINUTE), replace(sealed, slices=tuple(far)).to_json())

@@ -18,7 +18,7 @@ from ticklake.core.formats.json_rows import Batch, Record
 from ticklake.core.landing.gzip_writer import IGZIP, Packed
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import ObjectKey
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.stages.kafka_to_s3.minute_writer import MinuteWriter, pools
 
 MINUTE = Minute.parse("2026-11-22T10:05")
@@ -95,7 +95,7 @@ def test_records_and_rejected_are_all_that_was_consumed_each_once_and_unchanged(
     log: dict[int, list[Consumed]], object_bytes: int, batch: int
 ) -> None:
     memory = Memory()
-    slices = [Slice(p, 0, 70) for p in log]
+    slices = [OffsetRange(p, 0, 70) for p in log]
     with pools() as shared:
         writer = MinuteWriter(memory, "t", MINUTE, object_bytes, IGZIP, shared)
         for one in slices:

@@ -24,7 +24,7 @@ from ticklake.core.formats.json_rows import Batch
 from ticklake.core.landing.gzip_writer import IGZIP, Encoder
 from ticklake.core.landing.manifest import Manifest, StoredObject
 from ticklake.core.landing.object_key import manifest_key
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.stages.kafka_to_s3 import land as kafka_to_s3
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
@@ -79,7 +79,7 @@ def send_keyed(topic: TestTopic, count: int, keys: int) -> None:
 def held(topic: TestTopic, end: int) -> int:
     reader = topic.reader()
     try:
-        return sum(len(batch) for batch in reader.read([Slice(0, 0, end)]))
+        return sum(len(batch) for batch in reader.read([OffsetRange(0, 0, end)]))
     finally:
         reader.close()
 
@@ -272,7 +272,7 @@ def test_other_rows_of_the_same_records_replace_nothing(
     before = everything(landing.lake)
     read = TopicReader.read
 
-    def otherwise(reader: TopicReader, slices: Sequence[Slice], *_: object) -> Iterator[Batch]:
+    def otherwise(reader: TopicReader, slices: Sequence[OffsetRange], *_: object) -> Iterator[Batch]:
         for b in read(reader, slices):
             yield replace(b, values=[v and v.replace(b"}", b" }") for v in b.values])
 
@@ -346,7 +346,7 @@ def test_while_kafka_does_not_answer_versions_are_restored_and_the_rest_is_tried
     damage(versioned.lake, first)
     asked = []
 
-    def silent(reader: TopicReader, slices: Sequence[Slice], *_: object) -> Iterator[Batch]:
+    def silent(reader: TopicReader, slices: Sequence[OffsetRange], *_: object) -> Iterator[Batch]:
         asked.append(slices)
         raise KafkaError("No record came.")
 

@@ -20,7 +20,7 @@ from ticklake.core.errors import LakeError, LostOffsetsError, SettingsError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import manifest_key, quarantine_key, reconciled_key
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.proof.reconcile import Kind
 from ticklake.core.proof.reconciled import Reconciled, require_agreement, time_may_heal
 from ticklake.core.proof.row_counts import Tally
@@ -277,7 +277,7 @@ def test_an_hour_that_is_not_sealed_to_its_end_is_a_gap(empty: World) -> None:
 @pytest.mark.parametrize(("start", "kind"), [(3, Kind.GAP), (1, Kind.OVERLAP)])
 def test_sealed_minutes_that_do_not_touch_are_said(world: World, start: int, kind: Kind) -> None:
     manifest = world.manifest(LAST)
-    moved = [Slice(0, start, 4) if s.partition == 0 else s for s in manifest.slices]
+    moved = [OffsetRange(0, start, 4) if s.partition == 0 else s for s in manifest.slices]
     world.put_manifest(replace(manifest, slices=tuple(moved)))
     stays = world.reconcile().stays
     assert (stays[0].kind, stays[0].subject) == (kind, "2026-11-22T10:58 to 2026-11-22T10:59")
@@ -285,7 +285,7 @@ def test_sealed_minutes_that_do_not_touch_are_said(world: World, start: int, kin
 
 def test_sealed_minutes_touch_over_the_hours_edge(world: World) -> None:
     manifest = world.manifest(NEXT)
-    world.put_manifest(replace(manifest, slices=(Slice(0, 5, 5), *manifest.slices[1:])))
+    world.put_manifest(replace(manifest, slices=(OffsetRange(0, 5, 5), *manifest.slices[1:])))
     for hour in (HOUR, HOUR.plus(1)):  # the next hour was landed first: it begins at the origin
         assert world.reconcile(hour).stays[0].subject == "the origin 2026-11-22T11:00 to 2026-11-22T11:00"
 

@@ -11,7 +11,7 @@ from tests.stages.kafka_to_s3.test_land import delete_before
 from tests.stages.reconcile.test_hours import FIRST, HOUR, LAST, NEXT, NOW, World, empty  # noqa: F401
 from tests.support.untimely import take_any_date, without_the_rule
 from ticklake.core.landing.minute import Minute
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.moment import moment
 from ticklake.core.proof.reconcile import Kind
 from ticklake.core.proof.reconciled import Reconciled, require_agreement
@@ -103,10 +103,10 @@ def test_behind_the_hours_end_kafka_is_read_once_for_all_partitions(
         for n in range(3):
             world.send(minute, b"{}", partition=n)
     land_at(world, NEXT.plus(65))
-    reads: list[Sequence[Slice]] = []
+    reads: list[Sequence[OffsetRange]] = []
     read = world.landing.reader.read
 
-    def counted(slices: Sequence[Slice], *more: Any) -> Any:
+    def counted(slices: Sequence[OffsetRange], *more: Any) -> Any:
         reads.append(slices)
         return read(slices, *more)
 

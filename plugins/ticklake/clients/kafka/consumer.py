@@ -21,7 +21,7 @@ from ticklake.clients.kafka.metadata import describe
 from ticklake.clients.kafka.msk_iam import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.formats.json_rows import Batch
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.settings.environment import KAFKA_CONNECTION
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,9 @@ class TopicReader:
         """First offset at or after a time (ms since the epoch), per Kafka partition; absent where nothing is newer."""
         return {p: offset for p, offset in self._list_offsets(timestamp).items() if offset >= 0}
 
-    def read(self, slices: Sequence[Slice], enough: Callable[[int], bool] = lambda partition: False) -> Iterator[Batch]:
+    def read(
+        self, slices: Sequence[OffsetRange], enough: Callable[[int], bool] = lambda partition: False
+    ) -> Iterator[Batch]:
         """Every record of the slices (at most one per Kafka partition), those of a Kafka partition in offset order.
 
         Memory: what librdkafka queues (``READER_CONFIG``) and one batch.

@@ -11,7 +11,7 @@ from typing import Any, Self
 from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 
 VERSION = 1
 
@@ -67,10 +67,10 @@ class Manifest:
     minute: Minute
     sealed_at: str
     run_id: str
-    slices: tuple[Slice, ...]
+    slices: tuple[OffsetRange, ...]
     objects: tuple[StoredObject, ...]
     rejected_objects: tuple[StoredObject, ...]
-    lost: tuple[Slice, ...]
+    lost: tuple[OffsetRange, ...]
     min_timestamp: int | None
     max_timestamp: int | None
     early: int
@@ -213,9 +213,9 @@ def _objects(document: dict[str, Any], zone: str) -> tuple[StoredObject, ...]:
     return tuple(StoredObject(**usual | {name: o[name] for name in known if name in o}) for o in document[zone])
 
 
-def _offsets(s: Slice) -> dict[str, int]:
+def _offsets(s: OffsetRange) -> dict[str, int]:
     return {"partition": s.partition, "start": s.start, "end": s.end}
 
 
-def _slices(listed: Iterable[dict[str, int]]) -> tuple[Slice, ...]:
-    return tuple(Slice(**s) for s in listed)
+def _slices(listed: Iterable[dict[str, int]]) -> tuple[OffsetRange, ...]:
+    return tuple(OffsetRange(**s) for s in listed)

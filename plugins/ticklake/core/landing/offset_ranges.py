@@ -27,7 +27,7 @@ Offsets = Mapping[int, int]
 
 
 @dataclass(frozen=True, order=True)
-class Slice:
+class OffsetRange:
     """What a minute takes from one Kafka partition: the offsets [start, end).
 
     ``log_end`` is the last stable offset that was seen when the end was chosen (None: not known, or not a minute's slice).
@@ -91,11 +91,11 @@ class Cut:
         now: the run's clock when it was chosen, ms since the epoch.
     """
 
-    slices: tuple[Slice, ...]
+    slices: tuple[OffsetRange, ...]
     open: Mapping[int, EndRule | None] = field(default_factory=dict)
     now: int = field(default=0, compare=False)
 
-    def of(self, slices: Iterable[Slice]) -> Cut:
+    def of(self, slices: Iterable[OffsetRange]) -> Cut:
         """A part of this cut: some of its slices, or of what is left of them."""
         some = tuple(slices)
         return Cut(some, {s.partition: self.open[s.partition] for s in some if s.partition in self.open}, self.now)
@@ -105,7 +105,7 @@ class Cut:
         held = (replace(s, start=min(s.end, max(s.start, low.get(s.partition, 0)))) for s in self.slices)
         return self.of(h for h in held if h.end > h.start or h.partition in self.open)
 
-    def settled(self, previous: Offsets | None, ends: Offsets) -> tuple[Slice, ...]:
+    def settled(self, previous: Offsets | None, ends: Offsets) -> tuple[OffsetRange, ...]:
         """The slices once they were read: each starts where the minute before ended, and ends where reading found it."""
         starts = previous or {}
         return tuple(
@@ -197,7 +197,7 @@ def cut(
 
 def _slice(
     p: int, log: LogState, clock: Clock, previous: Offsets | None, following: Offsets | None, adjacent: bool
-) -> tuple[Slice, bool]:
+) -> tuple[OffsetRange, bool]:
     """The slice, and whether its end must be found among its records."""
     high = log.high[p]
     # A partition that the previous minute did not know was added since: from its very beginning.
@@ -224,18 +224,18 @@ def _slice(
             "Land it as another table, so that nothing is overwritten.",
         )
     end = max(start, end)
-    return Slice(p, start, end, max(log_end, end)), by_record and not adjacent
+    return OffsetRange(p, start, end, max(log_end, end)), by_record and not adjacent
 
 
-def lost(slices: Iterable[Slice], low: Offsets) -> tuple[Slice, ...]:
+def lost(slices: Iterable[OffsetRange], low: Offsets) -> tuple[OffsetRange, ...]:
     """The parts of the slices that Kafka no longer holds (retention), empty ones left out."""
-    gone = (Slice(s.partition, s.start, max(s.start, min(s.end, low.get(s.partition, 0)))) for s in slices)
+    gone = (OffsetRange(s.partition, s.start, max(s.start, min(s.end, low.get(s.partition, 0)))) for s in slices)
     return tuple(g for g in gone if g.end > g.start)
 
 
 def groups(cut: Cut, count: int) -> tuple[Cut, ...]:
     """The cut in at most ``count`` parts of about as many offsets; at least one, which may be empty."""
-    made: list[list[Slice]] = [[] for _ in range(count)]
+    made: list[list[OffsetRange]] = [[] for _ in range(count)]
     sizes = [0] * count
     for s in sorted(cut.slices, key=lambda s: (s.start - s.end, s.partition)):
         least = sizes.index(min(sizes))

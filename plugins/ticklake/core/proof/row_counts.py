@@ -20,7 +20,7 @@ from typing import Any
 
 from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.landing.minute import Hour
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 
 Value = str | int | float | bool | None
 _TABLE = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
@@ -186,11 +186,11 @@ def differing_partitions(landed: Mapping[int, int], per_partition: Answer) -> li
     ]
 
 
-def joined(slices: Iterable[Slice]) -> tuple[Slice, ...]:
+def joined(slices: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:
     """The same offsets in as few slices as possible: slices of one Kafka partition that touch become one, empty ones go."""
-    found: list[Slice] = []
+    found: list[OffsetRange] = []
     for s in sorted(s for s in slices if s.end > s.start):
         if found and found[-1].partition == s.partition and found[-1].end >= s.start:
-            s = Slice(s.partition, found[-1].start, max(s.end, found.pop().end))
+            s = OffsetRange(s.partition, found[-1].start, max(s.end, found.pop().end))
         found.append(s)
     return tuple(found)

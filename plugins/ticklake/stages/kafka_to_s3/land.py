@@ -19,7 +19,7 @@ from datetime import datetime
 from ticklake.core.errors import LostOffsetsError, NotOverError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
-from ticklake.core.landing.offset_ranges import Clock, Cut, LogState, Offsets, Slice, cut, groups, lost
+from ticklake.core.landing.offset_ranges import Clock, Cut, LogState, OffsetRange, Offsets, cut, groups, lost
 from ticklake.stages.kafka_to_s3.boundaries import Edge, edges_of, minutes_to_land
 from ticklake.stages.kafka_to_s3.landing import Landed, Landing, delete_late_leftovers, leftovers_by_minute
 from ticklake.stages.kafka_to_s3.minute_writer import Written, joined
@@ -47,7 +47,7 @@ class Prepared:
 
     landed: Landed
     cut: Cut
-    lost: tuple[Slice, ...]
+    lost: tuple[OffsetRange, ...]
     parts: tuple[Cut, ...]
 
 
@@ -105,7 +105,7 @@ def write_part(landing: Landing, minute: Minute, part: Cut) -> Written:
     return written
 
 
-def seal(landing: Landing, minute: Minute, own: Cut, gone: tuple[Slice, ...], parts: Iterable[Written]) -> Landed:
+def seal(landing: Landing, minute: Minute, own: Cut, gone: tuple[OffsetRange, ...], parts: Iterable[Written]) -> Landed:
     """Seal a minute whose parts are written; the first writer wins. Raises LostOffsetsError as ``land`` does."""
     written = joined(parts)
     manifest, _ = put_manifest(
@@ -240,7 +240,7 @@ class _Unsealed:
             # Records that came since the log was looked at may lie before the cut, where their time says so.
             self._high = {p: max(high, ends[p]) for p, high in self._high.items()}
 
-    def _seal(self, minute: Minute, slices: tuple[Slice, ...], written: Written) -> tuple[Manifest, bool]:
+    def _seal(self, minute: Minute, slices: tuple[OffsetRange, ...], written: Written) -> tuple[Manifest, bool]:
         """Seal it; what an attempt that ended early has left under its prefix goes."""
         last = minute == self.minutes[-1]
         if not last and minute not in self._leftovers:

@@ -27,7 +27,7 @@ from ticklake.core.landing.gzip_writer import Packed
 from ticklake.core.landing.manifest import Manifest, StoredObject, with_bytes_of
 from ticklake.core.landing.object_key import manifest_key
 from ticklake.core.landing.object_reader import read_content
-from ticklake.core.landing.offset_ranges import Cut, Offsets, Slice
+from ticklake.core.landing.offset_ranges import Cut, OffsetRange, Offsets
 from ticklake.core.landing.rewrite import differs, has_rows_of, not_in_log
 from ticklake.stages.kafka_to_s3.landing import Landing, delete_leftovers, require_same_topic
 from ticklake.stages.kafka_to_s3.versions import put_back
@@ -221,7 +221,7 @@ class _Log:
             self._edges = reader.low(), reader.high()
         if fault := not_in_log(stored, *self._edges):
             return None, fault
-        offsets = Slice(stored.partition, stored.start, stored.end)
+        offsets = OffsetRange(stored.partition, stored.start, stored.end)
         kept: list[Packed] = []
 
         def keep(key: str, packed: Packed) -> None:

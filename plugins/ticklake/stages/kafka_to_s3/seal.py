@@ -10,7 +10,7 @@ from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key
-from ticklake.core.landing.offset_ranges import Slice
+from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.stages.kafka_to_s3.landing import Landing, delete_leftovers
 from ticklake.stages.kafka_to_s3.minute_writer import Written
 from ticklake.stages.kafka_to_s3.restore import restore
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def manifest_for(
-    landing: Landing, minute: Minute, slices: tuple[Slice, ...], gone: tuple[Slice, ...], written: Written
+    landing: Landing, minute: Minute, slices: tuple[OffsetRange, ...], gone: tuple[OffsetRange, ...], written: Written
 ) -> Manifest:
     """The manifest of a minute whose objects are stored; it is sealed when it is put.
 

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterable, Sequence
 
 from ticklake.core.formats.json_rows import Batch
 from ticklake.core.landing.minute import Minute
-from ticklake.core.landing.offset_ranges import Cut, EndRule, Slice
+from ticklake.core.landing.offset_ranges import Cut, EndRule, OffsetRange
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.kafka_to_s3.minute_writer import MinuteWriter, Store, Written, pools, to_lake
 
@@ -105,11 +105,11 @@ class _Partition:
 
     def __init__(self, number: int) -> None:
         self._number = number
-        self._minutes: list[tuple[Slice, EndRule | None, MinuteWriter]] = []
+        self._minutes: list[tuple[OffsetRange, EndRule | None, MinuteWriter]] = []
         self._next = 0  # the minute that takes what comes
         self._end = 0  # of what was given to a minute
 
-    def add(self, planned: Slice, rule: EndRule | None, writer: MinuteWriter) -> None:
+    def add(self, planned: OffsetRange, rule: EndRule | None, writer: MinuteWriter) -> None:
         """The next minute takes this slice; a rule ends it earlier."""
         if not self._minutes:
             self._end = planned.start
@@ -117,9 +117,9 @@ class _Partition:
         self._minutes.append((planned, rule, writer))
 
     @property
-    def slice(self) -> Slice:
+    def slice(self) -> OffsetRange:
         """All that is to be read."""
-        return Slice(self._number, self._minutes[0][0].start, self._minutes[-1][0].end)
+        return OffsetRange(self._number, self._minutes[0][0].start, self._minutes[-1][0].end)
 
     @property
     def done(self) -> bool:

@@ -23,7 +23,7 @@ from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_prefix
 from ticklake.core.landing.object_reader import Content, read_content
-from ticklake.core.landing.offset_ranges import Offsets, Slice
+from ticklake.core.landing.offset_ranges import OffsetRange, Offsets
 from ticklake.core.landing.origin import Origin
 from ticklake.core.proof import reconcile as rules
 from ticklake.core.proof import row_counts
@@ -187,7 +187,7 @@ def _look_at_kafka(landing: Landing, view: _View, low: Offsets, high: Offsets) -
 def _records_at(reader: TopicReader, offsets: Mapping[int, int]) -> dict[int, Place]:
     """The records at these offsets, one per Kafka partition; absent where there is none (compaction, a marker)."""
     found: dict[int, Place] = {}
-    for batch in reader.read([Slice(p, offset, offset + 1) for p, offset in offsets.items()]):
+    for batch in reader.read([OffsetRange(p, offset, offset + 1) for p, offset in offsets.items()]):
         found[batch.partition] = (batch.offsets[-1], batch.timestamps[-1])
     return found
 

@@ -16,7 +16,7 @@ from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Hour
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_prefix
 from ticklake.core.landing.object_reader import Content
-from ticklake.core.landing.offset_ranges import Offsets, Slice
+from ticklake.core.landing.offset_ranges import OffsetRange, Offsets
 from ticklake.core.proof.timeliness import Candidate, Left, Timeliness, rows_by_offset
 from ticklake.stages.kafka_to_s3.landing import Landing
 
@@ -70,7 +70,7 @@ def _behind(open_: Sequence[Left], manifests: Sequence[Manifest]) -> dict[int, t
 def _first_records(reader: TopicReader, behind: Mapping[int, tuple[int, int]]) -> dict[int, Candidate]:
     """The first record of each range, read at once; absent where there is none."""
     found: dict[int, Candidate] = {}
-    for batch in reader.read([Slice(p, start, end) for p, (start, end) in behind.items()], lambda p: p in found):
+    for batch in reader.read([OffsetRange(p, start, end) for p, (start, end) in behind.items()], lambda p: p in found):
         found.setdefault(batch.partition, (batch.offsets[0], batch.timestamps[0]))
     return found
 
