@@ -18,8 +18,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, FlexibleChecksumError
 
-from ticklake.core.formats.json_rows import Headers, headers_of
 from ticklake.core.landing.object_key import RAW, ObjectKey
+from ticklake.core.message_headers import Headers, headers_of
 
 _AHEAD = 8
 _SMALL = 4 * 1024 * 1024

@@ -96,7 +96,7 @@ def seal(cut: dict[str, Any], written: Any, **context: Any) -> dict[str, Any] | 
     from ticklake.core.landing.offset_ranges import Cut, OffsetRange
     from ticklake.orchestration.connections import open_landing
     from ticklake.stages.kafka_to_s3 import land as stage
-    from ticklake.stages.kafka_to_s3.minute_writer import Written
+    from ticklake.stages.kafka_to_s3.written import Written
 
     own = msgspec.convert(cut["cut"], Cut, strict=False)
     if not own.slices:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.support import corpus
 from tests.support.verdict import verdicts
-from ticklake.core.formats.json_rows import Batch, Splicer, UnfitError, kind_of_reason
+from ticklake.core.formats.dead_letters import kind_of_reason
+from ticklake.core.formats.json_rows import Batch, Splicer, UnfitError
 
 CASES = [*corpus.cases(), corpus.too_large(), corpus.large()]
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import LakeError
-from ticklake.core.formats.dead_letters import Marker, Rejected, Tally, tally_rows
-from ticklake.core.formats.json_rows import rejected_line
+from ticklake.core.formats.dead_letters import Marker, Rejected, Tally, rejected_line, tally_rows
 
 payloads = st.none() | st.binary()
 headers = st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), payloads)).map(tuple)

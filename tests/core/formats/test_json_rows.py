@@ -7,16 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.verdict import verdicts
-from ticklake.core.formats.json_rows import (
-    RESERVED,
-    Batch,
-    Record,
-    Splicer,
-    UnfitError,
-    headers_of,
-    kind_of_reason,
-    rejected_line,
-)
+from ticklake.core.formats.dead_letters import kind_of_reason, rejected_line
+from ticklake.core.formats.json_rows import RESERVED, Batch, Record, Splicer, UnfitError
+from ticklake.core.message_headers import headers_of
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)  # a lone surrogate is not UTF-8
 # Within a column, Hive knows letters and digits of the first 65,536 code points, and these few marks.

@@ -19,7 +19,7 @@ from tests.support import corpus, raw_producer
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.corpus import Case
 from ticklake.clients.aws.athena import Question
-from ticklake.core.formats.json_rows import kind_of_reason
+from ticklake.core.formats.dead_letters import kind_of_reason
 from ticklake.core.landing.object_key import ObjectKey, manifest_key, origin_key
 from ticklake.core.settings.stream import Table
 from ticklake.stages.kafka_to_s3.land import land

@@ -15,7 +15,7 @@ from ticklake.clients.kafka.errors import ErrorLog, shared_settings
 from ticklake.clients.kafka.msk_iam import with_tokens
 from ticklake.clients.kafka.producer import PRODUCER_CONFIG
 from ticklake.core.errors import KafkaError
-from ticklake.core.formats.json_rows import Headers
+from ticklake.core.message_headers import Headers
 from ticklake.core.settings.environment import KAFKA_CONNECTION
 
 _CALL_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""Rejected records read back, and what is remembered of those that were produced again."""
+"""Dead letters: the line that is kept of a rejected record, read back, and what is remembered of those produced again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,34 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import orjson
+
 from ticklake.core.errors import LakeError
-from ticklake.core.formats.json_rows import Headers, Splicer, UnfitError
+from ticklake.core.formats.json_rows import Record, Splicer, UnfitError
+from ticklake.core.message_headers import Headers, headers_of
 
 REDRIVEN_HEADER = "ticklake-redriven"
 VERSION = 1
+
+
+def kind_of_reason(reason: str) -> str:
+    """The reason without what is special about one record: ``not JSON`` of ``not JSON: unexpected end``."""
+    return reason.partition(":")[0]
+
+
+def rejected_line(record: Record, partition: int, timestamp: int, reason: str) -> bytes:
+    """The line kept in ``rejected/``: everything needed to look at the record and to produce it again."""
+    headers = headers_of(record)
+    line = {
+        "kafka_partition": partition,
+        "kafka_offset": record.offset(),
+        "kafka_timestamp": timestamp,
+        "reason": reason,
+        "key": _base64(record.key()),
+        "value": _base64(record.value()),
+        "headers": None if headers is None else [[name, _base64(content)] for name, content in headers],
+    }
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 @dataclass(frozen=True)
@@ -29,7 +52,7 @@ class Rejected:
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
-        """Read a line that ``records.rejected_line`` wrote; raises LakeError."""
+        """Read a line that ``rejected_line`` wrote; raises LakeError."""
         try:
             kept = json.loads(line)
             headers = kept["headers"]
@@ -129,3 +152,10 @@ def tally_rows(tallies: Mapping[str, Tally]) -> Iterable[tuple[Any, ...]]:
 
 def _decoded(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text, validate=True)
+
+
+def _base64(content: bytes | str | None) -> str | None:
+    if content is None:
+        return None
+    raw = content.encode() if isinstance(content, str) else content
+    return base64.b64encode(raw).decode("ascii")

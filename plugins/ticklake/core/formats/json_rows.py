@@ -12,13 +12,12 @@ states them: ``docs/records.md``.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter, methodcaller
+from operator import itemgetter
 from typing import Any, Protocol
 
 import orjson
@@ -42,9 +41,6 @@ _NO_COLUMN = re.compile("[\\x00-\\x08\\x0a-\\x1f,\\ufffe\\uffff]")
 # Of a name within `struct<…>`: all that Hive's parser of types takes, which knows letters of the first 65,536 code points.
 _FIELD = re.compile(r"[\w.$ ]+", re.ASCII)
 _LETTERS_AND_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"})
-
-
-Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class Record(Protocol):
@@ -202,40 +198,6 @@ def _numbers(partition: int, offsets: Sequence[int]) -> tuple[Sequence[bytes], S
     return heads, digits
 
 
-def kind_of_reason(reason: str) -> str:
-    """The reason without what is special about one record: ``not JSON`` of ``not JSON: unexpected end``."""
-    return reason.partition(":")[0]
-
-
-def headers_of(record: Record) -> Headers | None:
-    """The record's headers; None when the client cannot read them. To be asked once only.
-
-    For a header whose name is not UTF-8, confluent-kafka sets an error and still returns a list, with holes in place of
-    strings. A plain call of the method may miss the error (the interpreter's fast path does not look for it) and then touching
-    the list kills the process; a ``methodcaller`` always looks.
-    """
-    try:
-        return tuple(_ask_headers(record) or ())
-    except (SystemError, UnicodeDecodeError):
-        return None
-
-
-def rejected_line(record: Record, partition: int, timestamp: int, reason: str) -> bytes:
-    """The line kept in ``rejected/``: everything needed to look at the record and to produce it again."""
-    headers = headers_of(record)
-    line = {
-        "kafka_partition": partition,
-        "kafka_offset": record.offset(),
-        "kafka_timestamp": timestamp,
-        "reason": reason,
-        "key": _base64(record.key()),
-        "value": _base64(record.value()),
-        "headers": None if headers is None else [[name, _base64(content)] for name, content in headers],
-    }
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-
-
-_ask_headers = methodcaller("headers")
 _PLAIN = [b"%d" % n for n in range(1000)]
 _PADDED = [b"%03d" % n for n in range(1000)]
 _KINDS = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
@@ -301,10 +263,3 @@ def _unique(pairs: Iterable[tuple[str, Any]]) -> None:
         if lowered in seen:
             raise UnfitError(f"key twice: {name} (Athena does not tell upper from lower case)")
         seen.add(lowered)
-
-
-def _base64(content: bytes | str | None) -> str | None:
-    if content is None:
-        return None
-    raw = content.encode() if isinstance(content, str) else content
-    return base64.b64encode(raw).decode("ascii")

@@ -19,14 +19,15 @@ from datetime import datetime
 from ticklake.core.errors import LostOffsetsError, NotOverError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
-from ticklake.core.landing.offset_ranges import Clock, Cut, LogState, OffsetRange, Offsets, cut, groups, lost
+from ticklake.core.landing.offset_ranges import Cut, OffsetRange, Offsets, groups, lost
 from ticklake.stages.kafka_to_s3.boundaries import Edge, edges_of, minutes_to_land
-from ticklake.stages.kafka_to_s3.landing import Landed, Landing, delete_late_leftovers, leftovers_by_minute
-from ticklake.stages.kafka_to_s3.minute_writer import Written, joined
+from ticklake.stages.kafka_to_s3.landing import Landed, Landing
+from ticklake.stages.kafka_to_s3.leftovers import delete_late_leftovers, leftovers_by_minute
+from ticklake.stages.kafka_to_s3.ranges import Ranges
 from ticklake.stages.kafka_to_s3.restore import restore
 from ticklake.stages.kafka_to_s3.seal import manifest_for, put_manifest
-from ticklake.stages.kafka_to_s3.time_index import TimeIndex
 from ticklake.stages.kafka_to_s3.write import LARGEST_RECORD, within, write
+from ticklake.stages.kafka_to_s3.written import Written, merge
 from ticklake.stages.manifest_store import manifest_of, newest_before
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def write_part(landing: Landing, minute: Minute, part: Cut) -> Written:
 
 def seal(landing: Landing, minute: Minute, own: Cut, gone: tuple[OffsetRange, ...], parts: Iterable[Written]) -> Landed:
     """Seal a minute whose parts are written; the first writer wins. Raises LostOffsetsError as ``land`` does."""
-    written = joined(parts)
+    written = merge(parts)
     manifest, _ = put_manifest(
         landing, manifest_for(landing, minute, own.settled(None, written.ends), gone, written), None, own.now
     )
@@ -153,7 +154,7 @@ class _Unsealed:
         self._now = now
         self._seen = previous.seen if previous else None
         self._leftovers: dict[Minute, set[str]] = {}
-        self._look_at_log()
+        self._ranges = self._look_at_log()
 
     def land(self, count: int) -> Iterator[Manifest]:
         """Land the first so many; several small ones are read and written together, each is sealed on its own."""
@@ -161,11 +162,11 @@ class _Unsealed:
         record_bytes = LARGEST_RECORD  # until known
         committed = time.monotonic()
         while todo:
-            cuts = within(self._cuts(todo), record_bytes)
+            cuts = within(self._ranges.cuts(todo, self._ends), record_bytes)
             offsets, size = 0, 0
             with closing(write(self._landing, [(m, c.readable(self.low)) for m, c in cuts])) as stored:
                 for (minute, planned), written in zip(cuts, stored, strict=True):
-                    slices = planned.settled(self._previous.offsets if self._previous else None, written.ends)
+                    slices = planned.settled(self._ends, written.ends)
                     offsets += sum(s.end - s.start for s in slices)
                     size += written.size
                     manifest, ours = self._seal(minute, slices, written)
@@ -190,11 +191,11 @@ class _Unsealed:
             todo[:] = [m for m in todo if m > newest.minute]
             yield newest
         self._leftovers = {}
-        self._look_at_log()
+        self._ranges = self._look_at_log()
 
     def next_cut(self, minute: Minute) -> Cut:
         """What a minute takes, directly after what is landed."""
-        [(_, own)] = self._cuts([minute])
+        [(_, own)] = self._ranges.cuts([minute], self._ends)
         return own
 
     def reaches(self, minute: Minute) -> bool:
@@ -208,37 +209,18 @@ class _Unsealed:
             )  # fmt: skip
         return last == minute
 
-    def _look_at_log(self) -> None:
-        # The end of the log is read before any time is looked up: see LogState.
-        reader = self._landing.reader
-        self._high, self.low = reader.high(), reader.low()
-        self._ahead = reader.by_time(self._now + 1)
-        self._index = TimeIndex(reader.by_time, self.minutes[-1].end_ms)
-        # A run that came late has seen records dated in this one's windows, and rightly left them to it.
-        late = self._seen is not None and self.minutes[0].end_ms <= self._seen.ms
-        self._ahead_of_seen = reader.by_time(self._seen.ms + 1) if self._seen and late else {}
+    @property
+    def low(self) -> Offsets:
+        """First offset that Kafka has, per Kafka partition."""
+        return self._ranges.low
 
-    def _cuts(self, minutes: Iterable[Minute]) -> Iterator[tuple[Minute, Cut]]:
-        """What each of consecutive minutes takes, when each is sealed as it is cut."""
-        reader, following = self._landing.reader, self._following
-        ends: Offsets | None = self._previous.offsets if self._previous else None
-        undecided: set[int] = set()
-        for minute in minutes:
-            log_state = LogState(
-                low=self.low,
-                high=self._high,
-                by_time_start=reader.by_time(minute.start_ms) if ends is None else {},
-                by_time_end=self._index.first_at(minute.end_ms),
-                ahead=self._ahead,
-            )
-            clock = Clock(minute.end_ms, self._now, self._seen, self._ahead_of_seen)
-            adjacent = following is not None and following.minute == minute.plus(1)
-            found = cut(log_state, clock, ends, following.offsets if following else None, adjacent, undecided)
-            yield minute, found
-            undecided |= found.open.keys()
-            ends = {s.partition: s.end for s in found.slices}
-            # Records that came since the log was looked at may lie before the cut, where their time says so.
-            self._high = {p: max(high, ends[p]) for p, high in self._high.items()}
+    @property
+    def _ends(self) -> Offsets | None:
+        """Where what is landed ends; None before a table's first minute."""
+        return self._previous.offsets if self._previous else None
+
+    def _look_at_log(self) -> Ranges:
+        return Ranges(self._landing.reader, self.minutes, self._seen, self._following, self._now)
 
     def _seal(self, minute: Minute, slices: tuple[OffsetRange, ...], written: Written) -> tuple[Manifest, bool]:
         """Seal it; what an attempt that ended early has left under its prefix goes."""

@@ -7,18 +7,20 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.formats.json_rows import Batch, Splicer, UnfitError, rejected_line
+from ticklake.core.formats.dead_letters import rejected_line
+from ticklake.core.formats.json_rows import Batch, Splicer, UnfitError
 from ticklake.core.landing.gzip_writer import Encoder, Packed, Packer
 from ticklake.core.landing.manifest import StoredObject
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey
+from ticklake.stages.kafka_to_s3.written import Written
 
 log = logging.getLogger(__name__)
 
@@ -47,49 +49,6 @@ def to_lake(lake: Lake) -> Store:
             lake.put(key, packed.body, packed.checksum)
 
     return upload
-
-
-@dataclass(frozen=True)
-class Written:
-    """What was written of a minute.
-
-    Attributes:
-        objects: in order of key.
-        rejected_objects: likewise.
-        min_timestamp: the smallest seen, ms since the epoch; None without records.
-        max_timestamp: the largest.
-        early: records with a timestamp at or after the window's end.
-        late: records with a timestamp before the window's start.
-        ends: Kafka partition -> end offset, as far as something was read of it.
-        size: bytes before packing.
-        seconds: how long it took; minutes written together began together.
-    """
-
-    objects: tuple[StoredObject, ...]
-    rejected_objects: tuple[StoredObject, ...]
-    min_timestamp: int | None
-    max_timestamp: int | None
-    early: int
-    late: int
-    ends: dict[int, int]
-    size: int
-    seconds: float
-
-
-def joined(parts: Iterable[Written]) -> Written:
-    """What several have written of one minute."""
-    some = list(parts)
-    return Written(
-        tuple(sorted(o for w in some for o in w.objects)),
-        tuple(sorted(o for w in some for o in w.rejected_objects)),
-        min((w.min_timestamp for w in some if w.min_timestamp is not None), default=None),
-        max((w.max_timestamp for w in some if w.max_timestamp is not None), default=None),
-        sum(w.early for w in some),
-        sum(w.late for w in some),
-        {p: end for w in some for p, end in w.ends.items()},
-        sum(w.size for w in some),
-        max((w.seconds for w in some), default=0.0),
-    )
 
 
 @dataclass(frozen=True)

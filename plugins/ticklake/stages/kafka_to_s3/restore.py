@@ -29,7 +29,8 @@ from ticklake.core.landing.object_key import manifest_key
 from ticklake.core.landing.object_reader import read_content
 from ticklake.core.landing.offset_ranges import Cut, OffsetRange, Offsets
 from ticklake.core.landing.rewrite import differs, has_rows_of, not_in_log
-from ticklake.stages.kafka_to_s3.landing import Landing, delete_leftovers, require_same_topic
+from ticklake.stages.kafka_to_s3.landing import Landing, require_same_topic
+from ticklake.stages.kafka_to_s3.leftovers import delete_leftovers
 from ticklake.stages.kafka_to_s3.versions import put_back
 from ticklake.stages.kafka_to_s3.write import make
 

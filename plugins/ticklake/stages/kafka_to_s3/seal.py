@@ -11,9 +11,10 @@ from ticklake.core.landing.manifest import Manifest
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key
 from ticklake.core.landing.offset_ranges import OffsetRange
-from ticklake.stages.kafka_to_s3.landing import Landing, delete_leftovers
-from ticklake.stages.kafka_to_s3.minute_writer import Written
+from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.stages.kafka_to_s3.leftovers import delete_leftovers
 from ticklake.stages.kafka_to_s3.restore import restore
+from ticklake.stages.kafka_to_s3.written import Written
 from ticklake.stages.manifest_store import manifest_of
 
 log = logging.getLogger(__name__)

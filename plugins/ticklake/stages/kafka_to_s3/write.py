@@ -16,7 +16,8 @@ from ticklake.core.formats.json_rows import Batch
 from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import Cut, EndRule, OffsetRange
 from ticklake.stages.kafka_to_s3.landing import Landing
-from ticklake.stages.kafka_to_s3.minute_writer import MinuteWriter, Store, Written, pools, to_lake
+from ticklake.stages.kafka_to_s3.minute_writer import MinuteWriter, Store, pools, to_lake
+from ticklake.stages.kafka_to_s3.written import Written
 
 LARGEST_RECORD = 1 << 20
 """Bytes of a record where nothing is known: Kafka's own default limit."""
