@@ -39,7 +39,7 @@ def main() -> None:
     from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
     from ticklake.core.errors import LostOffsetsError
     from ticklake.core.landing.manifest import Manifest
-    from ticklake.core.landing.minute import Minute
+    from ticklake.core.minute import Minute
     from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
     from ticklake.stages.kafka_to_s3.land import land
     from ticklake.stages.kafka_to_s3.landing import Landing

@@ -20,10 +20,10 @@ from typing import Any
 from uuid import uuid4
 
 from ticklake.core.landing.manifest import Manifest, StoredObject
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, ObjectKey, manifest_key
 from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.landing.origin import Origin
+from ticklake.core.minute import Minute
 
 RECORDS = 10  # of each Kafka partition, a minute
 EACH_MINUTE = ("kafka_to_s3", "broker_health", "catalog_to_counts")  # all others run each hour

@@ -9,7 +9,7 @@ from itertools import islice
 
 from confluent_kafka import Producer
 
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 
 _INDICES = (
     "HSI",

@@ -23,7 +23,7 @@ from local.down import down
 from local.home import Home
 from local.processes import Part
 from local.stack import AIRFLOW, Stack
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 
 _SETTLING = 90  # seconds after its start in which an Airflow does what it does once
 

@@ -12,7 +12,7 @@ from benchmarks import _land_once
 from benchmarks._common import Report, Run, parse
 from benchmarks._parts import Parts, parts
 from benchmarks._records import fill_minutes, past_minute, ticks
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 
 PARTITIONS, RECORDS = 6, 60
 

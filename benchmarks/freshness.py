@@ -22,8 +22,8 @@ from local.lake import counted
 from local.stack import Stack
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_minute
+from ticklake.core.minute import Minute
 from ticklake.core.settings.stream import Stream
 from ticklake.stages.manifest_store import manifest_of
 

@@ -15,8 +15,8 @@ from benchmarks import _land_once
 from benchmarks._common import Contender, Report, Run, parse
 from benchmarks._parts import Parts, parts
 from benchmarks._records import fill, padded, past_minute
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key
+from ticklake.core.minute import Minute
 
 MANIFESTS = (1, 100, 10_000)
 SIZES = (100, 1_000, 10_000, 100_000)

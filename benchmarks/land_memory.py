@@ -11,7 +11,7 @@ from benchmarks import _land_once
 from benchmarks._common import Report, Run, parse
 from benchmarks._parts import Parts, parts
 from benchmarks._records import fill, past_minute, ticks
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 PARTITIONS = (1, 6, 96)

@@ -37,7 +37,7 @@ from local.lake import sealed
 from local.stack import Stack
 from local.up import _start_aws
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.proof.broker_health import topic_config
 from ticklake.core.settings.stream import Stream
 

@@ -19,7 +19,7 @@ from benchmarks._common import Report, Run, parse
 from benchmarks._parts import Parts, parts
 from benchmarks._records import past_minute, ticks
 from tests.support import dated_records
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 
 _DAY, _HOUR = 24 * 60, 60
 _RECORDS = 10

@@ -24,7 +24,7 @@ from ticklake.clients.aws import glue
 from ticklake.clients.aws.athena import Athena
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import PartitionedAssetTimetable, StartOfHourMapper, dag
 
-from ticklake.core.landing.minute import MINUTE_FORMAT
+from ticklake.core.minute import MINUTE_FORMAT
 from ticklake.orchestration.assets import COUNTED_HOURS, LANDED_MINUTES
 from ticklake.orchestration.catalog_to_counts import CountHourOperator
 

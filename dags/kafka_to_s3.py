@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import CronPartitionTimetable, Param, dag
 
-from ticklake.core.landing.minute import MINUTE_FORMAT
+from ticklake.core.minute import MINUTE_FORMAT
 from ticklake.orchestration.kafka_to_s3 import landing
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from airflow.sdk import CronPartitionTimetable, dag, task
 
-from ticklake.core.landing.minute import HOUR_FORMAT
+from ticklake.core.minute import HOUR_FORMAT
 from ticklake.orchestration.assets import RECONCILED_HOURS
 from ticklake.orchestration.reconcile import PARAMS
 

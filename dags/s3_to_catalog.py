@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import CronPartitionTimetable, dag
 
-from ticklake.core.landing.minute import HOUR_FORMAT
+from ticklake.core.minute import HOUR_FORMAT
 from ticklake.orchestration.assets import CATALOGUED_HOURS
 from ticklake.orchestration.s3_to_catalog import CatalogHourOperator, FirstObjectSensor
 

@@ -48,7 +48,7 @@ def _status(home: Home, options: Namespace) -> int:
 
 def _verify(home: Home, options: Namespace) -> int:
     from local.stack import Stack
-    from local.verify.command import run
+    from local.verify import run
 
     return run(Stack(home), options.first, options.last, as_json=options.json)
 

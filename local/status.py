@@ -15,7 +15,7 @@ from local.transactions import open_transactions
 from local.waiting import Waiting, lines_of, look_at_waiting
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import TicklakeError
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
 from ticklake.stages.manifest_store import manifest_of

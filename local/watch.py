@@ -14,7 +14,7 @@ from local.status import offsets
 from local.task_failures import Attempt
 from local.terminal import say
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 from ticklake.core.settings.stream import Stream
 
 _MINUTES_WANTED = 2

@@ -24,7 +24,7 @@ from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.clients.kafka.transactions import TransactionalProducer
 from ticklake.core.landing.manifest import StoredObject
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.proof.reconcile import Kind
 from ticklake.core.settings.stream import Stream
 from ticklake.stages.catalog_to_counts import count_hour, queries

@@ -28,8 +28,8 @@ from local.stack import Stack
 from tests.support.ports import free_port_base
 from tests.support.status_form import check_form
 from tests.support.waiting import wait_for
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import ObjectKey, manifest_key, reconciled_key
+from ticklake.core.minute import Minute
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(3600)]
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
-from local.verify.log import Log
 from tests.faults.lab import MINUTE, PARTITIONS, Place, Trial
 from tests.faults.task import Ended
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key
+from ticklake.core.minute import Minute
+from ticklake.verify.log import Log
 
 _MINUTES = 5
 _LARGEST = 2**63 - 1

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from confluent_kafka import Producer
 
-from local.verify.log import Log
 from tests.faults.brokers import Brokers
 from tests.faults.lab import MINUTE, NOTE, PARTITIONS, Place, Trial
 from tests.faults.task import Ended
 from tests.support.waiting import let_pass, wait_for
 from ticklake.clients.kafka.producer import PRODUCER_CONFIG
+from ticklake.verify.log import Log
 
 Attempts = tuple[Sequence[Ended], Sequence[str]]
 

@@ -14,14 +14,15 @@ from uuid import uuid4
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from local.verify.compare import Source, verify
-from local.verify.verdict import Verdict
 from tests.faults.task import Ended, Order, Task, client, until_done
 from tests.support.faulty_s3 import FaultyS3, faulty_s3
 from tests.support.kafka import serves
 from tests.support.waiting import wait_for
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
+from ticklake.verify.compare import verify
+from ticklake.verify.source import Source
+from ticklake.verify.verdict import Verdict
 
 MINUTE = Minute.parse("2026-11-22T10:05")
 PARTITIONS = 3

@@ -24,7 +24,7 @@ from ticklake.clients.aws.s3 import Lake, patient
 from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.core.errors import TicklakeError
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.settings.stream import Stream
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing

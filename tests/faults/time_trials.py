@@ -13,7 +13,7 @@ from tests.faults.lab import CREATE_TIME, MINUTE, PARTITIONS, Place, Trial, crea
 from tests.faults.task import Ended
 from tests.support.kafka import serves
 from tests.support.waiting import let_pass, wait_for
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 
 Attempts = tuple[Sequence[Ended], Sequence[str]]
 _YEAR_END = Minute.parse("2025-12-31T23:59")

@@ -11,9 +11,9 @@ from local.lake import Sealed, sealed
 from local.stack import Stack
 from ticklake.clients.aws.s3 import Lake, Listed
 from ticklake.core.landing.manifest import Manifest, StoredObject
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 
 DAY = Minute.parse("2026-11-22T00:00")
 

@@ -18,7 +18,7 @@ def test_each_module_that_decides_content_is_there_with_its_tests(module: str) -
 
 
 @pytest.mark.parametrize(
-    "name", ["landing/minute", "landing/minute.py", "core/landing/minute.py", "plugins/ticklake/core/landing/minute.py"]
+    "name", ["landing/minute", "landing/minute.py", "core/minute.py", "plugins/ticklake/core/minute.py"]
 )
 def test_a_module_may_be_given_by_its_name_or_as_a_file(name: str) -> None:
     assert mutants._known(name) == "landing/minute"

@@ -12,7 +12,7 @@ from local.transactions import OpenTransaction, open_transactions, parsed
 from local.waiting import Waiting, look_at_waiting
 from local.waiting import lines_of as lines_of_dict
 from tests.stages.conftest import MINUTE, TestTopic, ticks
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.manifest_store import manifest_of

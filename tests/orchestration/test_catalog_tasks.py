@@ -15,7 +15,7 @@ from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.landed import land
 from tests.support.waiting import GUARD_SECONDS
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 from ticklake.core.settings.environment import AWS_CONNECTION
 
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow and its provider warn of their own code

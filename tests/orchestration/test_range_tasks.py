@@ -15,8 +15,8 @@ from tests.orchestration.test_catalog_tasks import Event, connect
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.kafka import create_topics
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key
+from ticklake.core.minute import Minute
 from ticklake.core.settings.environment import KAFKA_CONNECTION
 
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow and its provider warn of their own code

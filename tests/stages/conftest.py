@@ -16,7 +16,7 @@ from tests.support.waiting import wait_for
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
 from ticklake.stages.kafka_to_s3.landing import Landing
 

@@ -13,8 +13,8 @@ from tests.support.landed import seal
 from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.core.errors import KafkaError, LakeError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.core.proof.broker_health import Level, require_healthy
 from ticklake.core.settings.stream import Stream
 from ticklake.stages.broker_health import look_at_cluster, newest_manifests

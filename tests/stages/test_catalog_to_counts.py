@@ -8,8 +8,8 @@ import pytest
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.landed import land, put_object
 from ticklake.core.errors import LakeError, SettingsError
-from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import counts_key
+from ticklake.core.minute import Hour, Minute
 from ticklake.core.proof.row_counts import Tally
 from ticklake.stages.catalog_to_counts import Counted, count_hour, landed_in, queries
 

@@ -19,9 +19,9 @@ from ticklake.clients.kafka.transactions import Outgoing, TransactionalProducer
 from ticklake.core.errors import KafkaError, LakeError, SettingsError
 from ticklake.core.formats import json_rows
 from ticklake.core.formats.dead_letters import REDRIVEN_HEADER, Marker
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import ObjectKey, redriven_key
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.core.settings.stream import Table
 from ticklake.stages import rejected_to_kafka
 from ticklake.stages.kafka_to_s3.land import land

@@ -5,7 +5,7 @@ import pytest
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.landed import land
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 from ticklake.stages.s3_to_catalog import check_hour, seconds_to_wait
 
 HOUR = Hour.parse("2026-11-22T10")

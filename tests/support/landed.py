@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.landing.manifest import Manifest, StoredObject
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, ObjectKey, manifest_key
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 
 INDICES = ("HSI", "NYA", "J203.JO")
 

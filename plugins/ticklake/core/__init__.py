@@ -1,1 +1,1 @@
-"""Pure rules and values: minutes, slices, keys, records, manifests. Imports nothing above it."""
+"""Pure rules and values, in rooms: landing, formats, proof, settings, sample. Imports nothing above it, asks nobody."""

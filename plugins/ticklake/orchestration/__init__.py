@@ -1,1 +1,1 @@
-"""What ties the stages to Airflow: operators, assets, the minute of a run. The only package that imports airflow."""
+"""What ties the stages to Airflow: operators, assets, the key of a run. The only package that imports airflow."""

@@ -20,7 +20,7 @@ def check_brokers(**context: Any) -> list[dict[str, str]]:
     the task fails.
     """
     from ticklake.core.landing.manifest import Manifest
-    from ticklake.core.landing.minute import Minute
+    from ticklake.core.minute import Minute
     from ticklake.core.proof.broker_health import require_healthy
     from ticklake.orchestration.cluster_hooks import ClusterHook
     from ticklake.orchestration.lake_hook import lake_of

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import TaskDeferralTimeout
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 from ticklake.core.settings.environment import AWS_CONNECTION
 from ticklake.orchestration.assets import COUNTED_HOURS
 from ticklake.orchestration.checked import checked_settings, fails_at_once

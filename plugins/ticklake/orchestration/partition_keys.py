@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from ticklake.core.errors import SettingsError
-from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.minute_range import MinuteRange
+from ticklake.core.minute import Hour, Minute
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from ticklake.core.errors import SettingsError
-from ticklake.core.landing.minute import Hour
 from ticklake.core.landing.minute_range import PATTERN, MinuteRange
+from ticklake.core.minute import Hour
 from ticklake.orchestration.assets import LANDED_MINUTES
 from ticklake.orchestration.checked import checked_settings, fails_at_once
 from ticklake.orchestration.partition_keys import range_of

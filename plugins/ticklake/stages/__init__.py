@@ -1,1 +1,1 @@
-"""One module per stage, named left_to_right like its DAG: plain functions, their dependencies passed in."""
+"""One module or package per stage, named left_to_right like its DAG: plain functions, their dependencies passed in."""

@@ -11,7 +11,7 @@ from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.proof.broker_health import Finding, examine
 from ticklake.core.proof.landing_health import examine_landing
 from ticklake.core.settings.stream import Stream

@@ -24,8 +24,8 @@ from ticklake.clients.aws.athena import Athena, Question
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.landing import object_key
-from ticklake.core.landing.minute import Hour
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Hour
 from ticklake.core.proof import row_counts
 from ticklake.core.proof.row_counts import Answer, Tally
 from ticklake.core.text_table import text_table

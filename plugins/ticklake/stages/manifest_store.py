@@ -9,7 +9,6 @@ from datetime import date
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import (
     manifest_day,
     manifest_key,
@@ -19,6 +18,7 @@ from ticklake.core.landing.object_key import (
     origin_key,
 )
 from ticklake.core.landing.origin import Origin
+from ticklake.core.minute import Hour, Minute
 
 _READERS = 8
 

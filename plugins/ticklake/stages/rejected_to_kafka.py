@@ -29,10 +29,10 @@ from ticklake.clients.kafka.transactions import Outgoing, TransactionalProducer
 from ticklake.core.errors import KafkaError, LakeError, SettingsError
 from ticklake.core.formats.dead_letters import REDRIVEN_HEADER, Marker, Rejected, Tally, kind_of_reason, tally_rows
 from ticklake.core.landing.manifest import StoredObject
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import REJECTED, ObjectKey, hour_prefix, redriven_key
 from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.message_headers import headers_of
+from ticklake.core.minute import Minute
 from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
 from ticklake.stages.manifest_store import sealed_in

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from ticklake.core.errors import LostOffsetsError, NotRestoredError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.manifest_store import manifest_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from ticklake.clients.aws import glue
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 
 # The hour's last minute is landed after the hour has ended: an hour with ticks in that minute alone must not be skipped.
 _GRACE = timedelta(minutes=5)

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 from ticklake.core.proof.row_counts import Day, Tally, Totals
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from tests.support.catalogued import TABLE, Catalogued
 from tests.support.landed import land
 from ticklake.clients.aws.glue import crawl, has_hour
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 
 HOUR = Hour.parse("2026-11-22T10")
 

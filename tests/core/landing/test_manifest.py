@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.support.refusal import refusal
 from ticklake.core.errors import LakeError, TicklakeError
 from ticklake.core.landing.manifest import Manifest, StoredObject, with_bytes_of
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, ObjectKey
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 
 MANIFEST = Manifest(
     table="stock_ticks",

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import pytest
 
 from ticklake.core.errors import SettingsError
-from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.minute_range import MinuteRange
+from ticklake.core.minute import Hour, Minute
 
 
 def test_an_hour_stands_for_all_its_minutes() -> None:

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import (
     RAW,
     REJECTED,
@@ -25,6 +24,7 @@ from ticklake.core.landing.object_key import (
     total_counts_key,
     total_reconciled_key,
 )
+from ticklake.core.minute import Minute
 
 minutes = st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(Minute.containing)
 offsets = st.integers(0, 2**63 - 1)

@@ -1,8 +1,8 @@
 import pytest
 
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.origin import Origin
+from ticklake.core.minute import Minute
 
 
 def test_it_is_read_as_it_was_written() -> None:

@@ -6,8 +6,8 @@ import pytest
 from tests.core.proof.test_broker_health import STREAM, facts, partition, with_partition
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest, StoredObject
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.core.proof.broker_health import ClusterFacts, Finding, Level
 from ticklake.core.proof.landing_health import examine_landing
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.landing.origin import Origin
+from ticklake.core.minute import Hour, Minute
 from ticklake.core.proof.reconcile import Ends, Kind, continuity, kafka, spans
 
 HOUR = Hour.parse("2026-11-22T10")

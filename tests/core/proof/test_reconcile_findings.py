@@ -6,11 +6,11 @@ import pytest
 
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest, StoredObject
-from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey
 from ticklake.core.landing.object_reader import Content
 from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.landing.origin import Origin
+from ticklake.core.minute import Hour, Minute
 from ticklake.core.proof import reconcile
 from ticklake.core.proof.reconcile import (
     Ends,

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import LakeError, SettingsError
-from ticklake.core.landing.minute import Hour
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Hour
 from ticklake.core.proof.row_counts import Answer, Day, Tally, Totals, differing_partitions, joined, statement, title
 
 HOUR = Hour.parse("2026-11-22T10")

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from ticklake.core.landing.manifest import Manifest, StoredObject
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, ObjectKey
 from ticklake.core.landing.object_reader import Content
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.core.proof.timeliness import Candidate, Timeliness, rows_by_offset
 
 MINUTE = Minute.parse("2026-11-22T10:05")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.core.proof.waiting import LogEnds, held_back, lag, not_the_topic, waiting_since
 
 MINUTE = Minute.parse("2026-11-22T10:05")

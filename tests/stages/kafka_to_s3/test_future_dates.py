@@ -24,7 +24,7 @@ from tests.stages.conftest import MINUTE, TestTopic, new_topic
 from tests.support import dated_records
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.land import land, prepare, seal, write_part
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.manifest_store import manifest_of

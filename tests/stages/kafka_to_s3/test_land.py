@@ -18,9 +18,9 @@ from tests.support.waiting import wait_for
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import KafkaError, LakeError, LostOffsetsError, NotRestoredError, SettingsError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key, minute_prefix, origin_key
 from ticklake.core.landing.offset_ranges import Cut, OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3 import land as kafka_to_s3
 from ticklake.stages.kafka_to_s3.land import land, prepare, seal, write_part
 from ticklake.stages.kafka_to_s3.landing import Landing

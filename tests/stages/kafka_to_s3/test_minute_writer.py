@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.support.verdict import verdicts
 from ticklake.core.formats.json_rows import Batch, Record
 from ticklake.core.landing.gzip_writer import IGZIP, Packed
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import ObjectKey
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.minute_writer import MinuteWriter, pools
 
 MINUTE = Minute.parse("2026-11-22T10:05")

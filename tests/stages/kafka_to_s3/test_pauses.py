@@ -18,8 +18,8 @@ from tests.support import dated_records
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import LostOffsetsError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_minute, manifests_prefix, origin_key
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.manifest_store import manifest_of, origin_of

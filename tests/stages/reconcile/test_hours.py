@@ -18,9 +18,9 @@ from tests.support.kafka import create_topics
 from tests.support.landed import put_object
 from ticklake.core.errors import LakeError, LostOffsetsError, SettingsError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import manifest_key, quarantine_key, reconciled_key
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Hour, Minute
 from ticklake.core.proof.reconcile import Kind
 from ticklake.core.proof.reconciled import Reconciled, require_agreement, time_may_heal
 from ticklake.core.proof.row_counts import Tally

@@ -10,8 +10,8 @@ import pytest
 from tests.stages.kafka_to_s3.test_land import delete_before
 from tests.stages.reconcile.test_hours import FIRST, HOUR, LAST, NEXT, NOW, World, empty  # noqa: F401
 from tests.support.untimely import take_any_date, without_the_rule
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.core.moment import moment
 from ticklake.core.proof.reconcile import Kind
 from ticklake.core.proof.reconciled import Reconciled, require_agreement

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds
 

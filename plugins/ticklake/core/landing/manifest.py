@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ticklake.core.errors import LakeError, SettingsError
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 
 VERSION = 1
 

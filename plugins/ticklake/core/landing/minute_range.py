@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ticklake.core.errors import SettingsError
-from ticklake.core.landing.minute import Hour, Minute
+from ticklake.core.minute import Hour, Minute
 
 PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}(:\d{2})?$"
 """What both ends look like, for the form."""

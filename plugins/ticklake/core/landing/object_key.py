@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Hour, Minute
+from ticklake.core.minute import Hour, Minute
 
 RAW = "raw"
 REJECTED = "rejected"

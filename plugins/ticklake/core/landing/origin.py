@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from ticklake.core.errors import LakeError, SettingsError
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import Offsets
+from ticklake.core.minute import Minute
 
 
 @dataclass(frozen=True)

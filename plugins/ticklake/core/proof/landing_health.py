@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.moment import moment, span
 from ticklake.core.proof.broker_health import ClusterFacts, Finding, Level, PartitionFacts
 from ticklake.core.proof.waiting import LogEnds, held_back, not_the_topic

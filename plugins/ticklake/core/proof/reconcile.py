@@ -13,11 +13,11 @@ from itertools import chain, pairwise
 
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest, StoredObject
-from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import ObjectKey
 from ticklake.core.landing.object_reader import Content
 from ticklake.core.landing.offset_ranges import Offsets
 from ticklake.core.landing.origin import Origin
+from ticklake.core.minute import Hour, Minute
 
 Place = tuple[int, int]
 """Offset and timestamp (ms since the epoch) of a record."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Hour
+from ticklake.core.minute import Hour
 from ticklake.core.proof.reconcile import HEALED_BY_TIME, Finding
 from ticklake.core.proof.row_counts import Tally
 

@@ -19,8 +19,8 @@ from datetime import datetime
 from typing import Any
 
 from ticklake.core.errors import LakeError, SettingsError
-from ticklake.core.landing.minute import Hour
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Hour
 
 Value = str | int | float | bool | None
 _TABLE = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_reader import Content
+from ticklake.core.minute import Minute
 from ticklake.core.moment import milliseconds, moment
 from ticklake.core.proof.reconcile import Finding, Kind, Place, stored
 

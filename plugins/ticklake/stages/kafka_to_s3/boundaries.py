@@ -6,9 +6,9 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import Offsets, Seen
 from ticklake.core.landing.origin import Origin
+from ticklake.core.minute import Minute
 from ticklake.core.moment import milliseconds
 from ticklake.stages.kafka_to_s3.landing import Landing, require_same_topic
 from ticklake.stages.manifest_store import agreed_origin, newest_before, oldest_after, origin_of

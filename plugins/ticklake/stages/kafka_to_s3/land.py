@@ -18,8 +18,8 @@ from datetime import datetime
 
 from ticklake.core.errors import LostOffsetsError, NotOverError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import Cut, OffsetRange, Offsets, groups, lost
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.boundaries import Edge, edges_of, minutes_to_land
 from ticklake.stages.kafka_to_s3.landing import Landed, Landing
 from ticklake.stages.kafka_to_s3.leftovers import delete_late_leftovers, leftovers_by_minute

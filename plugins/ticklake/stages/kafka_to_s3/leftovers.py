@@ -16,8 +16,8 @@ from datetime import timedelta
 
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_prefix, minute_prefix
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.manifest_store import manifest_of
 

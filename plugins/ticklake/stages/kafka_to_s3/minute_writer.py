@@ -18,8 +18,8 @@ from ticklake.core.formats.dead_letters import rejected_line
 from ticklake.core.formats.json_rows import Batch, Splicer, UnfitError
 from ticklake.core.landing.gzip_writer import Encoder, Packed, Packer
 from ticklake.core.landing.manifest import StoredObject
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.written import Written
 
 log = logging.getLogger(__name__)

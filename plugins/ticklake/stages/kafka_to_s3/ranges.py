@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ticklake.clients.kafka.consumer import TopicReader
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import Clock, Cut, LogState, Offsets, Seen, cut
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.boundaries import Edge
 from ticklake.stages.kafka_to_s3.time_index import TimeIndex
 

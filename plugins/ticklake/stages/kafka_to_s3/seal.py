@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key
 from ticklake.core.landing.offset_ranges import OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.kafka_to_s3.leftovers import delete_leftovers
 from ticklake.stages.kafka_to_s3.restore import restore

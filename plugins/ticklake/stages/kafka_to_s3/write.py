@@ -13,8 +13,8 @@ from bisect import bisect_left
 from collections.abc import Generator, Iterable, Sequence
 
 from ticklake.core.formats.json_rows import Batch
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.offset_ranges import Cut, EndRule, OffsetRange
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.kafka_to_s3.minute_writer import MinuteWriter, Store, pools, to_lake
 from ticklake.stages.kafka_to_s3.written import Written

@@ -20,11 +20,11 @@ from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.core.errors import LakeError, SettingsError, TicklakeError
 from ticklake.core.landing import object_key
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Hour, Minute
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_prefix
 from ticklake.core.landing.object_reader import Content, read_content
 from ticklake.core.landing.offset_ranges import OffsetRange, Offsets
 from ticklake.core.landing.origin import Origin
+from ticklake.core.minute import Hour, Minute
 from ticklake.core.proof import reconcile as rules
 from ticklake.core.proof import row_counts
 from ticklake.core.proof.reconcile import Ends, Finding, Kind, Place

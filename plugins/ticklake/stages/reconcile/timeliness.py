@@ -13,10 +13,10 @@ from contextlib import suppress
 from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.minute import Hour
 from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey, hour_prefix
 from ticklake.core.landing.object_reader import Content
 from ticklake.core.landing.offset_ranges import OffsetRange, Offsets
+from ticklake.core.minute import Hour
 from ticklake.core.proof.timeliness import Candidate, Left, Timeliness, rows_by_offset
 from ticklake.stages.kafka_to_s3.landing import Landing
 

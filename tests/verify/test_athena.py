@@ -1,10 +1,10 @@
 """Athena's counts in the verdict: of the offsets that were compared, and only of those."""
 
-from local.verify.athena import count
-from local.verify.verdict import Athena
 from tests.support.catalogued import TABLE, Catalogued, new_lake
 from tests.support.landed import land
 from ticklake.clients.aws.athena import Question
+from ticklake.verify.athena import count
+from ticklake.verify.verdict import Athena
 
 
 def ask(lake: Catalogued):

@@ -18,8 +18,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, FlexibleChecksumError
 
-from ticklake.core.landing.object_key import RAW, ObjectKey
 from ticklake.core.message_headers import Headers, headers_of
+from ticklake.verify.keys import RAW, Key
 
 _AHEAD = 8
 _SMALL = 4 * 1024 * 1024
@@ -31,7 +31,7 @@ class Object:
     """An object to read: its key, the key's parts, its size in bytes (0: not there)."""
 
     key: str
-    named: ObjectKey
+    named: Key
     size: int
 
 

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
 from typing import Any
 
-from local.verify.log import Log
-from local.verify.rows import Object, Read, Reader, Row, is_rejected_of, is_row_of, names_its_place
-from local.verify.sealed import Listed, Sealed, days, of_day, of_minute
-from local.verify.timely import Timeliness
-from local.verify.verdict import Tally, Verdict
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Minute
-from ticklake.core.landing.object_key import RAW, REJECTED, ObjectKey
+from ticklake.core.minute import Minute
+from ticklake.verify import keys
+from ticklake.verify.keys import RAW, REJECTED, Key
+from ticklake.verify.log import Log
+from ticklake.verify.rows import Object, Read, Reader, Row, is_rejected_of, is_row_of, names_its_place
+from ticklake.verify.sealed import Listed, Sealed, days, of_day, of_minute
+from ticklake.verify.source import Source
+from ticklake.verify.timely import Timeliness
+from ticklake.verify.verdict import Tally, Verdict
 
 _PROGRESS_EVERY = 10_000
-
-
-@dataclass(frozen=True)
-class Source:
-    """What is compared.
-
-    Attributes:
-        kafka: librdkafka's settings of any client (``bootstrap.servers``, security).
-        topic: name of the topic.
-        s3: a boto3 client.
-        bucket: name of the bucket.
-        table: name of the table.
-    """
-
-    kafka: Mapping[str, Any]
-    topic: str
-    s3: Any
-    bucket: str
-    table: str
 
 
 Progress = Callable[[str], None]
@@ -181,12 +164,14 @@ class _Run:
             )
             for key, size in ((entry["Key"], entry["Size"]) for page in pages for entry in page.get("Contents", ())):
                 try:
-                    named = ObjectKey.parse(key)
+                    named = keys.parse(key)
                 except LakeError as e:
                     self.verdict.orphans.note(e.problem)
                     continue
                 within = (first is None or named.minute >= first) and (last is None or named.minute <= last)
-                if key not in listed and (not within or named.minute > newest or self._is_listed_now(named)):
+                if key not in listed and (
+                    not within or named.minute > newest or self._is_listed_now(key, named.minute)
+                ):
                     continue  # of a minute that is being landed, or was sealed after we read the manifests
                 found[key] = Object(key, named, size)
                 if key not in listed:
@@ -208,15 +193,22 @@ class _Run:
                 start, end = one.slices.get(o.partition, (0, 0))
                 zone = o.key.partition("/")[0]
                 counts[zone] = counts.get(zone, 0) + o.records
-                named = ObjectKey(zone, self.source.table, one.minute, o.partition, o.start, o.end)
-                if str(named) != o.key or not start <= o.start < o.end <= end:
+                if not self._names(o, one.minute) or not start <= o.start < o.end <= end:
                     self.verdict.manifests.note(f"{one.minute}: {o.key} is not an object of its slices")
             if (counts[RAW], counts[REJECTED]) != (one.records, one.rejected):
                 self.verdict.manifests.note(f"{one.minute}: its objects' lines do not add up to its counts")
 
-    def _is_listed_now(self, named: ObjectKey) -> bool:
-        now = of_minute(self.source.s3, self.source.bucket, self.source.table, named.minute)
-        return isinstance(now, Sealed) and any(o.key == str(named) for o in now.objects)
+    def _names(self, o: Listed, minute: Minute) -> bool:
+        """Whether the object's key says of it what its manifest says."""
+        try:
+            named = keys.parse(o.key)
+        except LakeError:
+            return False
+        return named == Key(named.zone, self.source.table, minute, o.partition, o.start, o.end)
+
+    def _is_listed_now(self, key: str, minute: Minute) -> bool:
+        now = of_minute(self.source.s3, self.source.bucket, self.source.table, minute)
+        return isinstance(now, Sealed) and any(o.key == key for o in now.objects)
 
     def _gone_until(self, partition: int) -> int:
         return max(self.log.low.get(partition, 0), self.other_ends.get(partition, 0))

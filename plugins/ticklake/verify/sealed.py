@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ticklake.core.landing.minute import Minute
-from ticklake.core.landing.object_key import manifest_key, manifest_prefix
+from ticklake.core.minute import Minute
 from ticklake.core.moment import milliseconds
+from ticklake.verify.keys import manifest_of, manifests_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def of_day(
     s3: Any, bucket: str, table: str, day: date, first: Minute | None, last: Minute | None, pool: Executor
 ) -> Iterator[Sealed | str]:
     """The day's manifests within [first, last], oldest first; a text instead of one says what is wrong with it."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=manifest_prefix(table, day))
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=manifests_of(table, day))
     keys = sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
     minutes = (Minute.parse(f"{day}T{key[-9:-7]}:{key[-7:-5]}") for key in keys)
     wanted = [m for m in minutes if (first is None or m >= first) and (last is None or m <= last)]
@@ -75,7 +75,7 @@ def of_day(
 
 def of_minute(s3: Any, bucket: str, table: str, minute: Minute) -> Sealed | str | None:
     """A minute's manifest, what is wrong with it, or None when it is not sealed."""
-    key = manifest_key(table, minute)
+    key = manifest_of(table, minute)
     try:
         sealed = _read(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
     except s3.exceptions.NoSuchKey:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from local.verify.log import Log
-from local.verify.rows import Row, dated
-from local.verify.sealed import Sealed
-from local.verify.verdict import Verdict
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.moment import moment
+from ticklake.verify.log import Log
+from ticklake.verify.rows import Row, dated
+from ticklake.verify.sealed import Sealed
+from ticklake.verify.verdict import Verdict
 
 
 @dataclass(frozen=True)

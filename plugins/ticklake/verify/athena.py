@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from local.verify.verdict import Athena
 from ticklake.core.errors import LakeError
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
+from ticklake.verify.verdict import Athena
 
 Ask = Callable[[str], Sequence[Sequence[str | None]]]
 """Runs a statement of Athena's SQL and returns its rows; raises LakeError with Athena's reason."""

@@ -12,11 +12,12 @@ from local.processes import PartError
 from local.sql import answer
 from local.stack import AWS, Stack
 from local.terminal import elapsed
-from local.verify.athena import count
-from local.verify.compare import Source, verify
 from ticklake.core.errors import SettingsError
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.settings.stream import Stream
+from ticklake.verify.athena import count
+from ticklake.verify.compare import verify
+from ticklake.verify.source import Source
 
 _EVERY_SECONDS = 2.0
 

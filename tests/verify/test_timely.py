@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from local.verify.compare import Source, verify
-from local.verify.sealed import Sealed
-from local.verify.timely import Timeliness
-from local.verify.verdict import Verdict
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from tests.stages.kafka_to_s3.test_land import delete_before
 from tests.support.untimely import take_any_date, without_the_rule
-from ticklake.core.landing.minute import Minute
+from ticklake.core.minute import Minute
 from ticklake.core.moment import moment
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
+from ticklake.verify.compare import verify
+from ticklake.verify.sealed import Sealed
+from ticklake.verify.source import Source
+from ticklake.verify.timely import Timeliness
+from ticklake.verify.verdict import Verdict
 
 HOUR_MS = 3_600_000
 DATE_2100 = 4_102_444_800_000

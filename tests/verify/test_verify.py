@@ -14,15 +14,16 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from local.verify.compare import Source, verify
-from local.verify.verdict import Athena, Verdict
 from tests.stages.conftest import MINUTE, TestTopic, new_topic, ticks
 from ticklake.clients.aws.s3 import Lake
-from ticklake.core.landing.minute import Minute
 from ticklake.core.landing.object_key import manifest_key, minute_prefix
+from ticklake.core.minute import Minute
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.manifest_store import manifest_of
+from ticklake.verify.compare import verify
+from ticklake.verify.source import Source
+from ticklake.verify.verdict import Athena, Verdict
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

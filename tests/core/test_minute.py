@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import SettingsError
-from ticklake.core.landing.minute import Hour, Minute
+from ticklake.core.minute import Hour, Minute
 
 moments = st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 
