@@ -30,6 +30,17 @@ def read(settings: dict[str, Any], topic: str) -> None:
         consumer.close()
 
 
+def read_in_another_group(settings: dict[str, Any], topic: str) -> None:
+    """Until the answer about the group has come: what lies in the topic may be there before it."""
+    consumer = RecordConsumer(settings, "another-group", "my_kafka")
+    try:
+        reader = TopicReader(consumer, topic)
+        while True:
+            list(reader.read([OffsetRange(0, 0, 1)]))
+    finally:
+        consumer.close()
+
+
 def look(settings: dict[str, Any], topic: str) -> None:
     KafkaAdmin(settings, "my_kafka").topic_id(topic)
 
@@ -125,7 +136,7 @@ def cases(kafka: SecuredKafka, plain: str) -> dict[str, Case]:
         ),
         "may not read": Case(read, kafka.client("health"), ("user 'health' may not do this to the topic (", GIVE)),
         "may not see the group": Case(
-            read, kafka.client("produce"), ("user 'produce' may not do this to the consumer group (", GIVE)
+            read_in_another_group, as_landing, ("user 'landing' may not do this to the consumer group (", GIVE)
         ),
         "may not see": Case(read, as_landing, ("user 'landing' may not do this to the topic (", GIVE), "another_topic"),
     }
