@@ -53,7 +53,7 @@ class Api:
         return sorted(wanted)
 
     def health(self) -> dict[str, Any]:
-        """What the API server says of itself and the others."""
+        """What the API server reports about itself and the others."""
         return self._call("GET", "/monitor/health")
 
     def run(self, dag: str, key: str) -> None:

@@ -22,7 +22,7 @@ _CAPABILITIES = ["CAPABILITY_IAM"]
 
 @dataclass(frozen=True)
 class Change:
-    """What will be done to one resource: ``Add``, ``Modify``, ``Remove`` or ``Import``, and whether it is made anew."""
+    """What will be done to one resource: ``Add``, ``Modify``, ``Remove`` or ``Import``, and whether it is replaced."""
 
     action: str
     name: str
@@ -45,7 +45,7 @@ class CloudStack:
         api: a boto3 CloudFormation client.
         name: the stack's name.
         seconds: how long a step may take.
-        tell: is told each event of the stack while it is waited for.
+        tell: called with each event of the stack during the wait.
 
     Every method raises botocore's errors, and LakeError when the stack does not get where it should.
     """
@@ -221,5 +221,5 @@ def outputs(stack: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _change(found: Mapping[str, Any]) -> Change:
-    replaced = {"True": "made anew", "Conditional": "perhaps made anew"}.get(found.get("Replacement", ""), "")
+    replaced = {"True": "replaced", "Conditional": "perhaps replaced"}.get(found.get("Replacement", ""), "")
     return Change(found["Action"], found["LogicalResourceId"], found["ResourceType"], replaced)

@@ -119,7 +119,7 @@ class Security:
     folder: Path
 
     def make(self, brokers: Sequence[str]) -> None:
-        """Make all of it anew, for brokers of these names: whole or not at all."""
+        """Create all of it for brokers of these names: everything or nothing."""
         shutil.rmtree(self.folder, ignore_errors=True)
         half = self.folder.with_suffix(".part")
         shutil.rmtree(half, ignore_errors=True)
@@ -147,7 +147,7 @@ class Security:
         except (OSError, ValueError) as e:
             raise SettingsError(
                 f"The passwords of this stack's Kafka cannot be read from {self.folder}: {e}.",
-                "Begin anew: ./ticklake down --wipe",
+                "Start over: ./ticklake down --wipe",
             ) from e
         return known
 

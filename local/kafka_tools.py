@@ -44,7 +44,7 @@ TOOLS = {
     "features": Tool(f"{_ORG}.FeatureCommand", "versions of the cluster's features"),
     "get-offsets": Tool(f"{_ORG}.GetOffsetShell", "offsets of a topic's partitions, by time too"),
     "groups": Tool(f"{_ORG}.GroupsCommand", "groups of every kind"),
-    "leader-election": Tool(f"{_ORG}.LeaderElectionCommand", "elect partition leaders anew"),
+    "leader-election": Tool(f"{_ORG}.LeaderElectionCommand", "elect partition leaders"),
     "log-dirs": Tool(f"{_ORG}.LogDirsCommand", "bytes on disk per broker and partition"),
     "metadata-quorum": Tool(f"{_ORG}.MetadataQuorumCommand", "the KRaft controllers and their leader"),
     "producer-perf-test": Tool(f"{_ORG}.ProducerPerformance", "how fast records are written"),

@@ -109,7 +109,7 @@ def _remove_crawled_table(glue: Any, stack: CloudStack) -> list[str]:
     database, crawler = known["Database"], known["Crawler"]
     for table in glue.get_tables(DatabaseName=database)["TableList"]:
         if table.get("Parameters", {}).get("UPDATED_BY_CRAWLER") == crawler:
-            log.warning("Table %s.%s was made by a crawl: declaring it anew.", database, table["Name"])
+            log.warning("Table %s.%s was made by a crawl: declaring it again.", database, table["Name"])
             glue.delete_table(DatabaseName=database, Name=table["Name"])
     return [crawler]
 

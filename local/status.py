@@ -105,7 +105,7 @@ def _figures(status: Mapping[str, Any]) -> list[str]:
     produced = sum(kafka["end_offsets"].values())
     lines = [f"Kafka    {produced:,} records in topic {kafka['topic']} at {kafka['bootstrap']}"]
     if not kafka["end_offsets"]:
-        lines = [f"Kafka    unknown: no broker tells of topic {kafka['topic']}"]
+        lines = [f"Kafka    unknown: no broker answers about topic {kafka['topic']}"]
     if AWS not in up:
         return [*lines, "sealed   unknown: the AWS stand-in is down", "counted  unknown: the AWS stand-in is down"]
     return [

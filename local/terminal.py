@@ -39,7 +39,7 @@ def elapsed() -> float:
 
 @contextmanager
 def doing(what: str | Callable[[], str]) -> Iterator[None]:
-    """While inside, each silence is broken by a line with all that goes on; ``what`` may be asked anew each time."""
+    """While inside, each silence is broken by a line with all that goes on; ``what`` may be called again each time."""
     ask = (lambda: what) if isinstance(what, str) else what
     with _lock:
         _doing.append(ask)

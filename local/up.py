@@ -31,7 +31,7 @@ def up(stack: Stack, brokers: int | None, wait: bool, login: bool | None = None,
         with one_at_a_time(stack.home.folder, "starting the parts"):
             airflow.require_login(stack, login)
             fresh = airflow.require_settings(stack)
-            keep_days()  # a wrong one is told before anything starts
+            keep_days()  # a wrong one is an error before anything starts
             stack.check_ports(brokers)
             stack.claim_cluster(brokers, secure)
             began = datetime.now(UTC)

@@ -43,7 +43,7 @@ def run(stack: Stack, first: str | None, last: str | None, as_json: bool) -> int
 
 
 def _teller() -> Callable[[str], None]:
-    """Tells how far it is on stderr, now and then."""
+    """Reports progress on stderr, every two seconds."""
     told = time.monotonic()
 
     def tell(text: str) -> None:

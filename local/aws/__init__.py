@@ -3,5 +3,5 @@
     python -m local.aws --port 4566 --data DIR
 
 Runs in an environment of its own (`locks/aws.in`), from the project's folder. What is emulated, and what answers with
-an error instead, is told in `docs/aws-stand-in.md`.
+an error instead: see `docs/aws-stand-in.md`.
 """

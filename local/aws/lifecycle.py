@@ -3,7 +3,7 @@
 S3 counts in whole days: an action is due at the first midnight (UTC) after the object has become so many days old. It then
 works through the bucket in its own time; here at each start and each hour. In a versioned bucket an expired object gets a
 delete marker, and its bytes go with the rule for noncurrent versions. A rule is applied only if all it says is understood:
-one with a filter by tag or size, or with a transition to another storage class, does nothing here and is told of in the log.
+one with a filter by tag or size, or with a transition to another storage class, does nothing here and is logged.
 """
 
 from __future__ import annotations

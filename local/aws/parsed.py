@@ -1,6 +1,6 @@
 """Large objects as columns: parsed once, when a query first needs them, and kept as Parquet files while there is room.
 
-An object never changes, so what was parsed stays right; one that is written anew has another etag. Parsing takes every column
+An object never changes, so what was parsed stays right; one that is overwritten has another etag. Parsing takes every column
 of the table. An object with a value that does not fit, or a line that is no JSON object, cannot be parsed: it is read line by
 line as small objects are, and only a query that needs the wrong value fails.
 """
@@ -46,7 +46,7 @@ def lend(
     paths: dict[Hashable, str] = {}
     for one in files:
         if one.size >= _LARGE and (written := _written(one.path)):
-            # The etag is the listing's, the time the file's: an object may be written anew between the two.
+            # The etag is the listing's, the time the file's: an object may be overwritten between the two.
             key = (one.path, one.etag, written, tuple(columns.items()))
             wanted[key], paths[key] = partial(_parse, one, columns), one.path
     kept = borrowed.enter_context(_shelf.lend(wanted, check))

@@ -59,7 +59,7 @@ class Column:
 
 
 def columns_of(described: list[tuple[str, str]]) -> list[Column]:
-    """The result's columns from DuckDB's names and types; raises NotEmulatedError for a type without a text here."""
+    """The result's columns from DuckDB's names and types; raises NotEmulatedError for a type without a string form here."""
     return [
         Column(f"_col{i}" if name.startswith(UNNAMED) else name, _athena_type(kind))
         for i, (name, kind) in enumerate(described)

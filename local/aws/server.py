@@ -143,7 +143,7 @@ class Saver:
                 await asyncio.to_thread(_write, frozenset(todo))
 
     async def catch_up(self) -> None:
-        """Save what crawls, queries and stacks have come to since: nobody is told of an end that is not on disk."""
+        """Save what crawls, queries and stacks have come to since: no client learns of an end that is not on disk."""
         now = _activity()
         changed = [name for name, is_, was in zip(_ACTIVE, now, self._saved_activity, strict=True) if is_ != was]
         if changed:

@@ -23,7 +23,7 @@ def write(home: Home) -> int:
     except FileExistsError as e:
         raise SettingsError(
             f"{_ENV} is there: other secrets would not fit the volumes made with these.",
-            "To begin anew: docker compose -f docker-compose.airflow.yml down --volumes, remove .env, repeat.",
+            "To start over: docker compose -f docker-compose.airflow.yml down --volumes, remove .env, repeat.",
         ) from e
     with os.fdopen(file, "w") as f:
         f.write(text)

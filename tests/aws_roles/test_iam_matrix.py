@@ -1,6 +1,6 @@
 """Every role tries every action: what it needs is allowed, everything else is refused. The outcome is docs/security.md's table.
 
-`UPDATE_DOCS=1` writes the table anew.
+`UPDATE_DOCS=1` rewrites the table.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Airflow's metadata database: made once; one that was left half made is made anew, one with runs in it never."""
+"""Airflow's metadata database: made once; one that was left half made is replaced, one with runs in it never."""
 
 import os
 import sqlite3
@@ -97,7 +97,7 @@ def test_an_older_database_learns_to_give_space_back(stack: Stack) -> None:
     assert gives_space_back(database)
 
 
-def test_a_database_in_use_is_not_written_anew(stack: Stack) -> None:
+def test_a_database_in_use_is_not_rewritten(stack: Stack) -> None:
     """It would lock Airflow out for as long as it takes; the next start with Airflow down does it."""
     database = an_old_database(stack)
     part = stack.parts.start("airflow-scheduler", ["sleep", "60"], os.environ, stack.home.folder)

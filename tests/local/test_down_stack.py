@@ -68,7 +68,7 @@ def test_the_status_of_a_stack_that_is_down_has_its_whole_form(tmp_path: Path) -
 def test_what_cannot_be_known_is_not_shown_as_zero(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     assert show(stack, as_json=False) == 1
     said = capsys.readouterr().out
-    assert "Kafka    unknown: no broker tells of topic stock_ticks" in said
+    assert "Kafka    unknown: no broker answers about topic stock_ticks" in said
     assert "sealed   unknown: the AWS stand-in is down" in said
     assert " 0 records" not in said
     assert "None" not in said

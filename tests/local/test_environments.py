@@ -55,7 +55,7 @@ def test_a_changed_lock_updates_the_environment_in_place(home: Home) -> None:
     assert calls(home) == ["pip sync"]
 
 
-def test_a_half_made_environment_is_made_anew(home: Home) -> None:
+def test_a_half_made_environment_is_rebuilt(home: Home) -> None:
     environments.prepare(home, ["venv"])
     calls(home)
     (home.tools / "venv" / "ticklake-lock").unlink()

@@ -25,7 +25,7 @@ class SettingsError(TicklakeError):
 
 
 class NotOverError(SettingsError):
-    """A minute was asked for that is not over: by a wrong key, or by a clock that is a moment ahead. Time heals it."""
+    """A minute was asked for that is not over: by a wrong key, or by a clock that is a moment ahead. A retry succeeds."""
 
 
 class InputError(TicklakeError):

@@ -58,7 +58,7 @@ def _key(context: Mapping[str, Any]) -> str | None:
     run = context["dag_run"]
     key = context.get("partition_key") or getattr(run, "partition_key", None) or (run.conf or {}).get("partition_key")
     if key is not None and not isinstance(key, str):
-        raise SettingsError(f"partition_key = {key!r} in the run's configuration is not a text.")
+        raise SettingsError(f"partition_key = {key!r} in the run's configuration is not a string.")
     return key
 
 

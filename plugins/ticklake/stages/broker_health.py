@@ -20,7 +20,7 @@ from ticklake.stages.manifest_store import manifest_of, newest_before
 
 log = logging.getLogger(__name__)
 
-_MINUTES = 10  # of which early and late records are told: a look each minute sees each of them ten times
+_MINUTES = 10  # whose early and late records are reported: a look each minute sees each of them ten times
 
 
 def look_at_cluster(

@@ -38,7 +38,7 @@ def verify(
     Args:
         source: what is compared.
         first: oldest minute; last: newest one.
-        progress: told now and then how far it is.
+        progress: called now and then with the progress.
 
     Returns:
         The verdict without Athena's counts, and the offsets that were compared.
@@ -281,7 +281,7 @@ class _Run:
             v.tally.misplaced += read.misplaced
             v.objects.note(f"{o.key} has {read.misplaced:,} lines that do not belong there")
         if listed is not None and not read.problem:
-            # Not what S3 was told of them: what was read.
+            # Computed from what was read, not from what S3 stored about them.
             if read.checksum != listed.checksum:
                 v.objects.note(f"{o.key} has other bytes than its manifest says: SHA-256 {read.checksum}")
             if listed.crc32 not in (None, read.crc32):

@@ -180,7 +180,7 @@ def _offset(content: Any) -> int | None:
 
 
 def _pairs(text: bytes | None) -> Any:
-    """JSON with numbers as they are written (as bytes: none equals a text), objects with order and double keys kept.
+    """JSON with numbers as they are written (as bytes: none equals a string), objects with order and double keys kept.
 
     None for what is not JSON in UTF-8.
     """

@@ -65,7 +65,7 @@ def days(s3: Any, bucket: str, table: str, first: Minute | None, last: Minute | 
 def of_day(
     s3: Any, bucket: str, table: str, day: date, first: Minute | None, last: Minute | None, pool: Executor
 ) -> Iterator[Sealed | str]:
-    """The day's manifests within [first, last], oldest first; a text instead of one says what is wrong with it."""
+    """The day's manifests within [first, last], oldest first; a string instead of one says what is wrong with it."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=manifests_of(table, day))
     keys = sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
     minutes = (Minute.parse(f"{day}T{key[-9:-7]}:{key[-7:-5]}") for key in keys)

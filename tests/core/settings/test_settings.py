@@ -33,7 +33,7 @@ def test_a_missing_bucket_is_named() -> None:
         ("partitions = 6", 'partitions = "6"', r"\[topic\]: partitions = '6'"),
         ("partitions = 6", "partitons = 6", r"\[topic\]: 'partitons' is not a key. Did you mean partitions"),
         ("partitions = 6", "", r"\[topic\]: 'partitions' is missing"),
-        ('key_column = "Index"', 'key_column = "../Index"', r"\[table\]: key_column = '../Index' is not a text of"),
+        ('key_column = "Index"', 'key_column = "../Index"', r"\[table\]: key_column = '../Index' is not a string of"),
         (
             'name = "stock_ticks"          # raw',
             'name = "stock-ticks" # raw',

@@ -397,7 +397,7 @@ def test_an_object_written_again_by_another_encoder_has_its_bytes_in_the_manifes
     assert landing.lake.head(victim.key) == (after.objects[0].bytes, after.objects[0].checksum)
     again = replace(victim, bytes=after.objects[0].bytes, checksum=after.objects[0].checksum, encoder=then.name)
     assert after == replace(before, objects=(again, other))
-    # It is not told for ever.
+    # It is not reported forever.
     caplog.clear()
     for encoder in (first, then):
         assert land(replace(landing, encoder=encoder), MINUTE, NOW).rewritten == ()

@@ -136,7 +136,7 @@ def _refused(name: str, question: Question, why: str) -> LakeError:
 
 
 def _literal(value: str | int) -> str:
-    # Athena puts the values in as they are written: a text needs its quotes.
+    # Athena puts the values in as they are written: a string needs its quotes.
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 

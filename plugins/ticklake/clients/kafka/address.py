@@ -13,7 +13,7 @@ _SECONDS = 3.0
 _ADDRESSES = 2  # a few brokers that do not answer must not take longer than the task's own patience
 _SASL_HANDSHAKE, _OTHER_MECHANISM = 17, 33  # of Kafka's protocol: a request, and an error that answers it
 _EXPIRED, _NOT_YET, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64  # X509_V_ERR_… of OpenSSL
-# A client that shows no certificate, or one that is not taken, is told by an alert once it reads.
+# A client without a certificate, or with a refused one, gets an alert once it reads.
 _ABOUT_US = ("CERTIFICATE_REQUIRED", "CERTIFICATE_UNKNOWN", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED", "UNKNOWN_CA")
 
 

@@ -24,7 +24,7 @@ from ticklake.core.proof.broker_health import ClusterFacts, PartitionFacts, topi
 from ticklake.core.settings.environment import KAFKA_CONNECTION
 from ticklake.core.settings.stream import Stream, Topic
 
-# A cluster that is down is told within _CONNECT_SECONDS, one that is half dead within about twice that.
+# A cluster that is down is reported within _CONNECT_SECONDS, one that is half dead within about twice that.
 _CONNECT_SECONDS = 8.0
 _ANSWER_SECONDS = 5.0
 _STEP_SECONDS = 0.5

@@ -23,7 +23,7 @@ _CONSUMER_ONLY = re.compile(
     r"group\..*|fetch\..*|queued\..*|enable\.auto\..*|auto\.(offset|commit)\..*|partition\.assignment\..*|isolation\.level"
     r"|(session|heartbeat|max\.poll)\..*|max\.partition\.fetch\.bytes|enable\.partition\.eof|check\.crcs"
 )
-# librdkafka tries for ever. A broker that is just starting may refuse for a moment; one that goes on so will not take us.
+# librdkafka tries forever. A broker that is just starting may refuse for a moment; one that goes on so will not take us.
 _REFUSED_SECONDS = 1.5
 _FORGET_SECONDS = 15.0
 

@@ -24,7 +24,7 @@ def with_tokens(connection: Mapping[str, Any], failed: Callable[[Exception], Non
 
     Args:
         connection: settings of librdkafka.
-        failed: is told why there is no token.
+        failed: called with the reason when there is no token.
 
     Raises:
         SettingsError: a role is named, but not as it should be, or no region can be read from ``bootstrap.servers``.

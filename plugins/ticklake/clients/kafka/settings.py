@@ -49,5 +49,5 @@ def settings_of(connection: str) -> Iterator[None]:
             meant if meant.startswith("Did") else _NAMES,
         ) from e
     except TypeError as e:
-        # Such as a callback that is a text.
+        # Such as a callback that is a string.
         raise SettingsError(f"Connection {connection}, extra: {e}.", _NAMES) from e

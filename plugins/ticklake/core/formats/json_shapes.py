@@ -5,8 +5,8 @@ record that passed every check, so its keys are fit: none twice, none reserved, 
 shape is then fit as well, and that it has the shape is proven by
 
 1. a parser (`msgspec`) that takes exactly these keys, each at least once, no other key, and values of these kinds;
-2. the number of quotes: a text of n records with k keys and s texts each has 2n(k + s) of them at least. A key that stands
-   twice would add two, a quote within a text one: when there are no more, there is neither.
+2. the number of quotes: n records with k keys and s strings each has 2n(k + s) of them at least. A key that stands
+   twice would add two, a quote within a string one: when there are no more, there is neither.
 
 Where records of several shapes come mixed, each is proven by itself: its own quotes tell which shapes it may have.
 

@@ -1,4 +1,4 @@
-"""Whether a topic is still the topic that was landed: a name can be given anew, Kafka's topic id cannot.
+"""Whether a topic is still the topic that was landed: a name can be used again, Kafka's topic id cannot.
 
 The offsets of a topic that was deleted and made again restart at 0. Under the old ones' names they would be other records, so
 landing stops before it writes or reads anything.

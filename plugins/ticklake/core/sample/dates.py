@@ -16,7 +16,7 @@ _REMEMBERED = 1 << 16
 
 @lru_cache(_REMEMBERED)
 def forms_of(text: str) -> frozenset[str]:
-    """The forms that a text has as a date, such as ``DD/MM/YYYY``; none when it is no day of the calendar."""
+    """The forms in which a string is a date, such as ``DD/MM/YYYY``; none when it is no day of the calendar."""
     return frozenset(_readings(text))
 
 

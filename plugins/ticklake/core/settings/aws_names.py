@@ -1,4 +1,4 @@
-"""Names of things on AWS, by AWS's own rules: a wrong one is told before a request is made.
+"""Names of things on AWS, by AWS's own rules: a wrong one is an error before a request is made.
 
 Sources: docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; for databases and tables
 docs.aws.amazon.com/athena/latest/ug/tables-databases-columns-names.html (Glue takes more, Athena cannot query it); ``Name`` of

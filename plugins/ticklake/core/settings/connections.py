@@ -70,7 +70,7 @@ def check_aws(name: str, login: str | None, password: str | None, extra: Mapping
         raise SettingsError(f"{where}: {key!r} is not a key of an AWS connection.", did_you_mean(key, AWS_EXTRA))
     for key in sorted(_AWS_TEXTS & extra.keys()):
         if not isinstance(extra[key], str) or not extra[key].strip():
-            raise SettingsError(f"{where}: {key} is {_kind(extra[key])}.", "Give it a text, or leave the key out.")
+            raise SettingsError(f"{where}: {key} is {_kind(extra[key])}.", "Give it a string, or leave the key out.")
     for key in sorted(_AWS_OBJECTS & extra.keys()):
         if not isinstance(extra[key], dict):
             raise SettingsError(f"{where}: {key} is {_kind(extra[key])}.", 'It is an object, {"name": value}.')
@@ -148,4 +148,4 @@ def _kind(value: Any) -> str:
     if value is None:
         return "null"
     kinds = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number"}
-    return "empty" if value == "" else kinds.get(type(value), "a text")
+    return "empty" if value == "" else kinds.get(type(value), "a string")

@@ -108,7 +108,7 @@ def landing_tasks(env: Mapping[str, str] | None = None) -> int:
 def keep_days(env: Mapping[str, str] | None = None) -> int:
     """TICKLAKE_KEEP_DAYS: for how many days task logs, results of queries and Airflow's runs are kept (7 when not set).
 
-    What was landed is not among it: `raw/`, `manifests/` and `rejected/` are kept for ever. Raises SettingsError.
+    What was landed is not among it: `raw/`, `manifests/` and `rejected/` are kept forever. Raises SettingsError.
     """
     text = (os.environ if env is None else env).get("TICKLAKE_KEEP_DAYS", "7")
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_DAYS:

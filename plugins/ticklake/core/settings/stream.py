@@ -94,7 +94,7 @@ def _check_value(where: str, value: Any, wanted: type) -> None:
         raise SettingsError(f"{where} = {value!r} is not a whole number, at least 1.")
     # These texts become parts of object keys, topic and table names.
     if wanted is str and not (isinstance(value, str) and _NAME.fullmatch(value)):
-        raise SettingsError(f"{where} = {value!r} is not a text of letters, digits, '.', '_' and '-'.")
+        raise SettingsError(f"{where} = {value!r} is not a string of letters, digits, '.', '_' and '-'.")
 
 
 def _check_names(values: Mapping[str, Any], known: set[str], where: str) -> None:

@@ -72,7 +72,7 @@ def land(landing: Landing, minute: Minute, now: datetime, force: bool = False) -
         return sealed
     unsealed = _unsealed(landing, minute, now)
     manifests = tuple(unsealed.land(len(unsealed.minutes)))
-    _complain_of_losses(manifests)
+    _raise_for_losses(manifests)
     unsealed.reaches(minute)
     return Landed(manifests)
 
@@ -93,7 +93,7 @@ def prepare(landing: Landing, minute: Minute, now: datetime, parts: int, force: 
     unsealed = _unsealed(landing, minute, now)
     before = [m for m in unsealed.minutes if m != minute]
     manifests = tuple(unsealed.land(len(before)))
-    _complain_of_losses(manifests)
+    _raise_for_losses(manifests)
     if not unsealed.reaches(minute):
         return Prepared(Landed(manifests), Cut(()), (), (Cut(()),))
     own = unsealed.next_cut(minute)
@@ -113,7 +113,7 @@ def seal(landing: Landing, minute: Minute, own: Cut, gone: tuple[OffsetRange, ..
         landing, manifest_for(landing, minute, own.settled(None, written.ends), gone, written), None, own.now
     )
     landing.reader.commit(manifest.ends)
-    _complain_of_losses([manifest])
+    _raise_for_losses([manifest])
     return Landed((manifest,))
 
 
@@ -231,7 +231,7 @@ class _Unsealed:
         return put_manifest(self._landing, manifest, None if last else self._leftovers[minute], self._now)
 
 
-def _complain_of_losses(manifests: Iterable[Manifest]) -> None:
+def _raise_for_losses(manifests: Iterable[Manifest]) -> None:
     gone = [f"{m.minute}: partition {s.partition} offsets {s.start} to {s.end - 1}" for m in manifests for s in m.lost]
     if gone:
         raise LostOffsetsError(

@@ -55,7 +55,7 @@ def delete_late_leftovers(landing: Landing, previous: Manifest) -> None:
         for hour in sorted({first.hour, last.hour}):
             after = minute_prefix(zone, landing.table, first) if hour == first.hour else ""
             for entry in landing.lake.list(hour_prefix(zone, landing.table, hour), start_after=after):
-                with suppress(LakeError):  # a stranger's: reconcile tells of it
+                with suppress(LakeError):  # an orphan: reconcile reports it
                     minute = ObjectKey.parse(entry.key).minute
                     if minute > last:
                         break
@@ -72,6 +72,6 @@ def leftovers_by_minute(landing: Landing, minute: Minute) -> dict[Minute, set[st
     found: dict[Minute, set[str]] = {m: set() for m in minute.hour.minutes()}
     for zone in (RAW, REJECTED):
         for entry in landing.lake.list(hour_prefix(zone, landing.table, minute.hour)):
-            with suppress(LakeError):  # a stranger's: reconcile tells of it
+            with suppress(LakeError):  # an orphan: reconcile reports it
                 found[ObjectKey.parse(entry.key).minute].add(entry.key)
     return found

@@ -19,7 +19,7 @@ _IN_MEMORY = 1 << 20  # bytes
 def put_back(lake: Lake, stored: StoredObject) -> datetime | None:
     """Put the newest version with the manifest's bytes in the object's place again.
 
-    Its bytes are read and hashed: what S3 says of their checksum it was told once. Versions of another size are not read. They
+    Its bytes are read and hashed: the checksum that S3 names came with the upload. Versions of another size are not read. They
     are uploaded, not copied within S3, so that S3 checks what arrives.
 
     Returns:
