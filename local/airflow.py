@@ -20,13 +20,12 @@ from typing import NoReturn
 from local.airflow_api import DAGS, Api, home_of, login_of
 from local.home import PROJECT
 from local.housekeeper import OURS
-from local.kafka_security import ACTORS
 from local.login import write_secret
 from local.processes import Part, PartError, stop, telling_lines
 from local.stack import AIRFLOW, HOUSEKEEPER, Stack
 from local.terminal import say
 from ticklake.core.errors import SettingsError
-from ticklake.core.settings.environment import AWS_CONNECTION, KAFKA_CONNECTION
+from ticklake.core.settings.environment import AWS_CONNECTION, KAFKA_ACTORS, KAFKA_CONNECTION
 
 _SCHEDULER, _API_SERVER = "airflow-scheduler", "airflow-api-server"
 _FILES = ("TICKLAKE_CSV", "TICKLAKE_STREAM", "TICKLAKE_SQL")
@@ -248,7 +247,7 @@ def _kafka_connections(stack: Stack) -> dict[str, str]:
     """One connection for all stages; where Kafka is secured each stage has its own, and so its own user."""
     if stack.security is None:
         return {f"AIRFLOW_CONN_{KAFKA_CONNECTION.upper()}": _kafka_connection(stack.kafka())}
-    names = {actor: f"{KAFKA_CONNECTION}_{actor}" for actor in ACTORS}
+    names = {actor: f"{KAFKA_CONNECTION}_{actor}" for actor in KAFKA_ACTORS}
     chosen = {f"TICKLAKE_KAFKA_{actor.upper()}": name for actor, name in names.items()}
     return chosen | {
         f"AIRFLOW_CONN_{name.upper()}": _kafka_connection(stack.kafka(actor)) for actor, name in names.items()

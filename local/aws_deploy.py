@@ -24,10 +24,10 @@ from local.cloudformation import NEVER_STOOD, CloudStack, Plan, outputs
 from local.provision import TEMPLATE
 from local.terminal import doing, say
 from ticklake.core.errors import LakeError, SettingsError
+from ticklake.core.settings.environment import AWS_ACTORS
 from ticklake.core.text_table import text_table
 
 _SECONDS = 3600.0  # MSK Serverless takes a quarter of an hour
-_ACTORS = ("landing", "catalog", "counts", "reconcile", "redrive", "health")
 _NAMED = "BucketName: !Ref BucketName"
 _AT_ONCE = 1000  # of DeleteObjects
 Ask = Callable[[str], str]
@@ -127,7 +127,7 @@ def environment(values: Mapping[str, str], region: str, endpoint: str | None) ->
     }
     for name, output in names.items():
         yield f"{name}='{values[output]}'"
-    for actor in _ACTORS:
+    for actor in AWS_ACTORS:
         extra = {"region_name": region, "role_arn": values[f"{actor.title()}RoleArn"]}
         if endpoint:
             extra["endpoint_url"] = endpoint

@@ -23,12 +23,12 @@ from cryptography.x509.oid import NameOID
 
 from local.login import write_secret
 from ticklake.core.errors import SettingsError
+from ticklake.core.settings.environment import KAFKA_ACTORS
 from ticklake.core.settings.stream import Stream
 
 ADMIN = "admin"
-ACTORS = ("produce", "landing", "reconcile", "redrive", "health")
 MECHANISM = "SCRAM-SHA-512"
-_USERS = (ADMIN, *ACTORS)
+_USERS = (ADMIN, *KAFKA_ACTORS)
 _LISTENER = "CLIENT"
 _DAYS = 3650
 _SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"

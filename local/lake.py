@@ -12,7 +12,7 @@ from local.stack import Stack
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
-from ticklake.core.landing.object_key import manifest_minute, total_counts_key
+from ticklake.core.landing.object_key import manifest_minute, manifests_prefix, total_counts_key
 from ticklake.core.proof.row_counts import Totals
 
 _MINUTES_A_DAY = 1440
@@ -46,7 +46,7 @@ def sealed(lake: Lake, stack: Stack, table: str) -> Sealed:
     """
     memory = stack.home.folder / "sealed.json"
     known = _read(memory.read_bytes() if memory.exists() else b"{}")
-    folders = list(lake.folders(f"manifests/{table}/"))
+    folders = list(lake.folders(manifests_prefix(table)))
     days = {folder: known[folder] for folder in folders if folder in known}
     keys = {folder: [entry.key for entry in lake.list(folder)] for folder in folders if folder not in days}
     listed_keys = [key for listed in keys.values() for key in listed]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.cloudformation import NEVER_STOOD, CloudStack, outputs
+from ticklake.clients.aws.glue import crawl
 from ticklake.core.errors import LakeError
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def _bring_to(clients: _Clients, stack: CloudStack, template: str, parameters: M
     crawlers = _remove_crawled_table(clients.glue, stack) if any(c.name == "RawTable" for c in plan.changes) else []
     done = stack.carry_out(plan)
     for crawler in crawlers:
-        _crawl(clients.glue, crawler)
+        crawl(clients.glue, crawler)
     return done
 
 
@@ -112,14 +112,3 @@ def _remove_crawled_table(glue: Any, stack: CloudStack) -> list[str]:
             log.warning("Table %s.%s was made by a crawl: declaring it again.", database, table["Name"])
             glue.delete_table(DatabaseName=database, Name=table["Name"])
     return [crawler]
-
-
-def _crawl(glue: Any, crawler: str) -> None:
-    deadline = time.monotonic() + _SECONDS
-    glue.start_crawler(Name=crawler)
-    while (found := glue.get_crawler(Name=crawler)["Crawler"])["State"] != "READY":
-        if time.monotonic() > deadline:
-            raise LakeError(f"The crawler {crawler} is still {found['State']} after {_SECONDS:.0f} s.")
-        time.sleep(0.2)
-    if found["LastCrawl"]["Status"] != "SUCCEEDED":
-        raise LakeError(f"The crawler {crawler} has failed: {found['LastCrawl'].get('ErrorMessage', '')}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.aws_stand_in import client
 from local.processes import PartError
 from local.stack import Stack
+from ticklake.clients.aws.athena import ended, result_pages
 from ticklake.core.errors import LakeError
 from ticklake.core.text_table import text_table
 from ticklake.core.visible import visible
@@ -50,18 +50,12 @@ def answer(athena: Any, stack: Stack, query: str) -> tuple[list[str], Iterator[l
         QueryString=query, WorkGroup=stack.workgroup, QueryExecutionContext={"Database": stack.database}
     )
     query_id = started["QueryExecutionId"]
-    pause = 0.05
-    while True:
-        execution = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
-        state = execution["Status"]["State"]
-        if state == "SUCCEEDED":
-            break
-        if state in ("FAILED", "CANCELLED"):
-            reason = execution["Status"].get("StateChangeReason", "no reason given")
-            raise LakeError(f"Athena: {state}: {visible(reason)}")
-        time.sleep(pause)
-        pause = min(1.0, pause * 1.5)
-    pages = iter(athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id))
+    execution = ended(athena, query_id)
+    state = execution["Status"]["State"]
+    if state != "SUCCEEDED":
+        reason = execution["Status"].get("StateChangeReason", "no reason given")
+        raise LakeError(f"Athena: {state}: {visible(reason)}")
+    pages = result_pages(athena, query_id)
     first = next(pages)
     columns = [c["Name"] for c in first["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
     # Athena repeats the names as the first row of a SELECT, and of nothing else.

@@ -1,6 +1,7 @@
 """docs/architecture.md shows the tree as it is: a room that comes, goes or moves is drawn, or this fails."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_the_drawing_has_each_room_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGES.rglob("__init__.py")), ids=lambda f: str(f.parent.name))
-def test_each_package_says_what_belongs_in_it(file) -> None:  # type: ignore[no-untyped-def]
+def test_each_package_says_what_belongs_in_it(file: Path) -> None:
     first = file.read_text().partition("\n")[0]
     assert first.startswith('"""'), file
     assert len(first) > 40, f"{file}: {first}"

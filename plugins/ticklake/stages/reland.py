@@ -40,7 +40,7 @@ class Relanded:
 def reland(landing: Landing, minutes: Sequence[Minute], now: datetime, force: bool = False) -> Relanded:
     """Land each minute, oldest first: an unsealed one is sealed, of a sealed one what is missing or damaged is written again.
 
-    Offsets that Kafka no longer has keep one minute from being whole, not the next ones from being landed: they are in ``lost``.
+    Offsets that Kafka no longer has keep one minute from being whole, not the next ones from landing: they are in ``lost``.
 
     Args:
         landing: what to work with.

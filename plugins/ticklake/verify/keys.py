@@ -40,12 +40,12 @@ def parse(key: str) -> Key:
     raise LakeError(f"{key!r} is not the key of a landed object.")
 
 
-def manifests_of(table: str, day: date) -> str:
-    """The prefix of a day's manifests."""
-    return f"manifests/{table}/dt={day.isoformat()}/"
+def manifests_of(table: str, day: date | None = None) -> str:
+    """The prefix of a table's manifests, or of those of a day."""
+    return f"manifests/{table}/" + (f"dt={day.isoformat()}/" if day else "")
 
 
 def manifest_of(table: str, minute: Minute) -> str:
     """The key of a minute's manifest."""
     day, time = minute.key.split("T")
-    return f"manifests/{table}/dt={day}/{time.replace(':', '')}.json"
+    return f"{manifests_of(table)}dt={day}/{time.replace(':', '')}.json"

@@ -51,7 +51,7 @@ class Sealed:
 
 def days(s3: Any, bucket: str, table: str, first: Minute | None, last: Minute | None) -> list[date]:
     """Days (UTC) that have manifests, within [first, last], oldest first."""
-    prefix = f"manifests/{table}/"
+    prefix = manifests_of(table)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
     found = [
         date.fromisoformat(entry["Prefix"].removeprefix(f"{prefix}dt=").rstrip("/"))

@@ -35,9 +35,9 @@ from confluent_kafka.admin import (
 )
 
 from local.home import PROJECT
-from local.kafka_security import ACTORS
 from tests.support.kafka import create_rights, create_topics
 from tests.support.secured_kafka import SecuredKafka
+from ticklake.core.settings.environment import KAFKA_ACTORS
 
 DOCUMENT = PROJECT / "docs" / "security.md"
 SECONDS = 60.0
@@ -140,7 +140,7 @@ def binding(kind: ResourceType, name: str, operation: AclOperation) -> AclBindin
 
 # (operation, on what, how, who may)
 PROBES: tuple[tuple[str, str, Probe, set[str]], ...] = (
-    ("Describe", "topic `stock_ticks`", describe, set(ACTORS)),
+    ("Describe", "topic `stock_ticks`", describe, set(KAFKA_ACTORS)),
     ("Read", "topic `stock_ticks`", read, {"landing", "reconcile", "redrive"}),
     ("Write", "topic `stock_ticks`", write, {"produce", "redrive"}),
     ("Create", "topic `stock_ticks`", create, {"health"}),
@@ -167,7 +167,7 @@ def outcomes(secured_kafka: SecuredKafka, secured_topic: str) -> dict[tuple[int,
     admin = AdminClient(secured_kafka.client("admin"))
     create_topics(admin, NewTopic("another", 2, 1))
     create_rights(admin, binding(ResourceType.GROUP, OPEN_GROUP, AclOperation.READ))
-    asked = [(number, actor) for number in range(len(PROBES)) for actor in ACTORS]
+    asked = [(number, actor) for number in range(len(PROBES)) for actor in KAFKA_ACTORS]
     group = secured_kafka.stream.landing.group
 
     def outcome(number: int, actor: str) -> str:
@@ -192,7 +192,7 @@ def _outcome(probe: Probe, user: Settings, topic: str, group: str) -> str:
     return "allowed"
 
 
-@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize("actor", KAFKA_ACTORS)
 def test_a_user_may_do_what_its_stage_needs_and_nothing_else(actor: str, outcomes: dict[tuple[int, str], str]) -> None:
     wrong = [
         f"{operation} on {place}: {outcomes[number, actor]}"
@@ -203,9 +203,9 @@ def test_a_user_may_do_what_its_stage_needs_and_nothing_else(actor: str, outcome
 
 
 def test_the_table_in_the_docs_is_what_was_seen(outcomes: dict[tuple[int, str], str]) -> None:
-    head = ["operation", "on", *ACTORS]
+    head = ["operation", "on", *KAFKA_ACTORS]
     rows = [
-        [operation, place, *("**allowed**" if outcomes[n, a] == "allowed" else "refused" for a in ACTORS)]
+        [operation, place, *("**allowed**" if outcomes[n, a] == "allowed" else "refused" for a in KAFKA_ACTORS)]
         for n, (operation, place, _, _) in enumerate(PROBES)
     ]
     lines = [f"| {' | '.join(row)} |" for row in [head, *rows]]

@@ -103,7 +103,7 @@ def test_only_the_table_and_question_marks_are_put_into_the_sql():
 
 @pytest.mark.parametrize("table", ["Ticks", "a.b", 'a"; DROP', "", "1a", "a-b"])
 def test_a_table_that_glue_would_name_otherwise_is_refused(table):
-    with pytest.raises(SettingsError, match="cannot be queried"):
+    with pytest.raises(SettingsError, match="as SQL wants a table's name"):
         statement("SELECT 1 FROM {table}", table)
 
 

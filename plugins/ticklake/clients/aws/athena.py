@@ -7,10 +7,11 @@ a lost answer never starts a query twice, and asking again later never gets an o
 from __future__ import annotations
 
 import contextlib
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,8 +20,11 @@ from ticklake.core.proof.row_counts import Answer, Value
 from ticklake.core.visible import visible
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
+_FAILED = frozenset({"FAILED", "CANCELLED"})
 _WHOLE = frozenset({"tinyint", "smallint", "integer", "int", "bigint"})
 _FLOATING = frozenset({"float", "real", "double"})
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,49 +88,58 @@ class Athena:
         return str(answer["QueryExecutionId"])
 
     def _collect(self, name: str, question: Question, query_id: str, deadline: float) -> Answer:
-        pause = _FIRST_PAUSE
-        while True:
-            execution = self._call(name, question, self._client.get_query_execution, QueryExecutionId=query_id)
-            status = execution["QueryExecution"]["Status"]
-            if status["State"] == "SUCCEEDED":
-                break
-            if status["State"] in {"FAILED", "CANCELLED"}:
-                reason = status.get("StateChangeReason") or "no reason given"
-                raise _refused(name, question, f"{status['State']}: {reason} (query {query_id})")
-            if time.monotonic() > deadline:
-                raise _refused(name, question, f"no answer within {self._patience:g} s (query {query_id})")
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
-        scanned = execution["QueryExecution"].get("Statistics", {}).get("DataScannedInBytes", 0)
-        return self._read(name, question, query_id, int(scanned))
+        execution = self._call(name, question, ended, self._client, query_id, deadline)
+        status = execution["Status"]
+        if status["State"] in _FAILED:
+            reason = status.get("StateChangeReason") or "no reason given"
+            raise _refused(name, question, f"{status['State']}: {reason} (query {query_id})")
+        if status["State"] != "SUCCEEDED":
+            raise _refused(name, question, f"no answer within {self._patience:g} s (query {query_id})")
+        columns, rows = self._call(name, question, self._read, query_id)
+        scanned = execution.get("Statistics", {}).get("DataScannedInBytes", 0)
+        return Answer(columns, rows, int(scanned), query_id)
 
-    def _read(self, name: str, question: Question, query_id: str, scanned: int) -> Answer:
+    def _read(self, query_id: str) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
         columns: tuple[str, ...] = ()
         rows: list[tuple[Value, ...]] = []
-        more: dict[str, str] = {}
-        while True:
-            page = self._call(name, question, self._client.get_query_results, QueryExecutionId=query_id, **more)
+        for number, page in enumerate(result_pages(self._client, query_id)):
             info = page["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
-            listed = page["ResultSet"]["Rows"]
-            if not more:
-                columns = tuple(c["Name"] for c in info)
-                listed = listed[1:]  # the first row of the first page repeats the columns' names
+            columns = tuple(c["Name"] for c in info)
             types = [c["Type"] for c in info]
             rows += (
                 tuple(_value(cell.get("VarCharValue"), kind) for cell, kind in zip(row["Data"], types, strict=True))
-                for row in listed
+                # The first row of the first page repeats the columns' names.
+                for row in page["ResultSet"]["Rows"][0 if number else 1 :]
             )
-            if not page.get("NextToken"):
-                return Answer(columns, tuple(rows), scanned, query_id)
-            more = {"NextToken": page["NextToken"]}
+        return columns, tuple(rows)
 
-    def _call(
-        self, name: str, question: Question, call: Callable[..., dict[str, Any]], **arguments: Any
-    ) -> dict[str, Any]:
+    def _call(self, name: str, question: Question, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
         try:
-            return call(**arguments)
+            return call(*arguments, **named)
         except (ClientError, BotoCoreError) as e:
             raise _refused(name, question, str(e)) from e
+
+
+def ended(client: Any, query_id: str, deadline: float = math.inf) -> dict[str, Any]:
+    """The execution of a query once it has ended, however; as it is at the deadline (of the monotonic clock) otherwise.
+
+    Args:
+        client: a boto3 Athena client.
+        query_id: the query's id.
+        deadline: when the wait is over.
+    """
+    pause = _FIRST_PAUSE
+    while True:
+        execution: dict[str, Any] = client.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+        if execution["Status"]["State"] in {"SUCCEEDED", *_FAILED} or time.monotonic() > deadline:
+            return execution
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def result_pages(client: Any, query_id: str) -> Iterator[dict[str, Any]]:
+    """Pages of a query's result, as the API gives them; the first row of a SELECT repeats the names of the columns."""
+    yield from client.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
 
 
 def _refused(name: str, question: Question, why: str) -> LakeError:
@@ -149,4 +162,4 @@ def _value(text: str | None, kind: str) -> Value:
         return float(text)
     if kind == "boolean":
         return text == "true"
-    return text  # texts, dates and decimals stay as Athena writes them
+    return text  # strings, dates and decimals stay as Athena writes them

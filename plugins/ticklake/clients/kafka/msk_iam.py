@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from ticklake.core.errors import SettingsError
+from ticklake.core.settings.connections import ROLE
 
 _REGION = re.compile(r"\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.amazonaws\.com", re.IGNORECASE)
-_ROLE = re.compile(r"role_arn=(arn:aws[a-z-]*:iam::\d{12}:role/\S+)")
+_ROLE = re.compile(f"role_arn=({ROLE})")
 _SESSION = "ticklake"
 Token = tuple[str, float]
 

@@ -12,7 +12,6 @@ and side by side.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -21,9 +20,9 @@ from typing import Any
 from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.minute import Hour
+from ticklake.core.settings.aws_names import check_table
 
 Value = str | int | float | bool | None
-_TABLE = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 _RANGE = "kafka_partition = ? AND kafka_offset >= ? AND kafka_offset < ?"
 
 
@@ -158,11 +157,7 @@ def statement(sql: str, table: str, ranges: int = 0) -> str:
     Raises:
         SettingsError: the name cannot be a Glue table's.
     """
-    if not _TABLE.fullmatch(table):
-        raise SettingsError(
-            f"The table {table!r} cannot be queried by that name: Glue knows small letters, digits and '_' only.",
-            "Change [table] name in the stream file.",
-        )
+    check_table("The table of a query", table)
     sealed = "\n  OR ".join([_RANGE] * ranges)
     return sql.replace("{table}", f'"{table}"').replace("{sealed}", f"({sealed})")
 

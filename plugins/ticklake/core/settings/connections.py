@@ -21,7 +21,8 @@ _SASL = re.compile(r"sasl\.(username|password|oauthbearer\..+|mechanisms?)")
 _TLS = re.compile(r"ssl\.(ca|certificate|key|keystore)\..+")
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", re.ASCII)
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9+=,.@_/-]+", re.ASCII)
+ROLE = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+"
+"""A regular expression: what IAM takes as the ARN of a role."""
 _AWS_TEXTS = frozenset({"region_name", "endpoint_url", "role_arn", "profile_name", "assume_role_method"})
 _AWS_OBJECTS = frozenset({"config_kwargs", "service_config", "assume_role_kwargs", "assume_role_with_saml"})
 _AWS_OTHERS = frozenset(
@@ -87,7 +88,7 @@ def _check_aws_forms(where: str, extra: Mapping[str, Any]) -> None:
     region, role, method = (extra.get(key) for key in ("region_name", "role_arn", "assume_role_method"))
     if region and not _REGION.fullmatch(region):
         raise SettingsError(f"{where}: region_name = {region!r} is not a region.", "It looks like eu-central-1.")
-    if role and not _ROLE.fullmatch(role):
+    if role and not re.fullmatch(ROLE, role):
         raise SettingsError(
             f"{where}: role_arn = {role!r} is not the ARN of a role.",
             "It looks like arn:aws:iam::123456789012:role/landing.",

@@ -94,6 +94,13 @@ class Settings:
         return settings
 
 
+AWS_ACTORS, KAFKA_ACTORS = (
+    tuple(f.name.removeprefix(prefix) for f in fields(Settings) if f.name.startswith(prefix))
+    for prefix in ("aws_", "kafka_")
+)
+"""Who comes to AWS and to Kafka with a connection, a role and a user of its own."""
+
+
 def landing_tasks(env: Mapping[str, str] | None = None) -> int:
     """TICKLAKE_LANDING_TASKS: by how many tasks a minute is written (1 when not set); raises SettingsError.
 
