@@ -40,7 +40,7 @@ def main() -> None:
     from ticklake.core.errors import LostOffsetsError
     from ticklake.core.landing.manifest import Manifest
     from ticklake.core.minute import Minute
-    from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
+    from ticklake.core.settings.stream import LandingSettings, Stream, TableSettings, TopicSettings
     from ticklake.stages.kafka_to_s3.land import land
     from ticklake.stages.kafka_to_s3.landing import Landing
 
@@ -48,7 +48,9 @@ def main() -> None:
     if "batch" in asked:
         consumer._BATCH = asked["batch"]
     topic = asked["topic"]
-    stream = Stream(Topic(topic, 1, 1, 1, 168), Table("ticks", "Index"), LandingSettings(f"g-{topic}", 64, 1440))
+    stream = Stream(
+        TopicSettings(topic, 1, 1, 1, 168), TableSettings("ticks", "Index"), LandingSettings(f"g-{topic}", 64, 1440)
+    )
     client = boto3.client("s3", endpoint_url=asked["endpoint"], **AWS_LOGIN, config=patient(Config()))
     lake = Lake(client, asked["bucket"])
     config = {"bootstrap.servers": asked["bootstrap"], **READER_CONFIG, "group.id": stream.landing.group}

@@ -22,11 +22,13 @@ def main() -> None:
     from threading import Event
 
     from ticklake.clients.kafka.producer import RecordProducer
-    from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
+    from ticklake.core.settings.stream import LandingSettings, Stream, TableSettings, TopicSettings
     from ticklake.stages.csv_to_kafka import ProducerRun, produce_csv
 
     asked = json.loads(sys.argv[1])
-    stream = Stream(Topic(asked["topic"], 1, 1, 1, 168), Table("ticks", "Index"), LandingSettings("g", 64, 1440))
+    stream = Stream(
+        TopicSettings(asked["topic"], 1, 1, 1, 168), TableSettings("ticks", "Index"), LandingSettings("g", 64, 1440)
+    )
     params = {"mode": "replay", "rate": 0, "seconds": asked["seconds"], "endless": asked["endless"]}
     producer = RecordProducer({"bootstrap.servers": asked["bootstrap"]})
     produced = produce_csv(producer, stream, Path(asked["file"]), ProducerRun.from_params(params), Event())

@@ -25,7 +25,7 @@ from ticklake.clients.aws.athena import Athena
 from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.core.minute import Hour
-from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
+from ticklake.core.settings.stream import LandingSettings, Stream, TableSettings, TopicSettings
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.reconcile.hours import Sides, reconcile
@@ -69,7 +69,9 @@ def landed(running: Parts, hours: Sequence[Hour]) -> Sides:
         for name in ("s3", "glue", "athena")
     }
     stream = Stream(
-        Topic(topic, PARTITIONS, 1, 1, 168), Table("ticks", "Index"), LandingSettings(topic, 64, len(minutes))
+        TopicSettings(topic, PARTITIONS, 1, 1, 168),
+        TableSettings("ticks", "Index"),
+        LandingSettings(topic, 64, len(minutes)),
     )
     reader = TopicReader(Consumer({"bootstrap.servers": running.bootstrap, **READER_CONFIG, "group.id": topic}), topic)
     landing = Landing(reader, Lake(clients["s3"], bucket), stream, "bench", None)

@@ -22,7 +22,7 @@ _LOCKS = ("docker", "local", "dev", "bench", "aws", "mwaa", "bootstrap")
 
 
 @dataclass(frozen=True)
-class Findings:
+class AuditFindings:
     """Package, version, advisory, and the versions that mend it; the packages that nothing is known of."""
 
     vulnerable: tuple[tuple[str, str, str, str], ...]
@@ -50,7 +50,7 @@ def run_audit() -> int:
     return 0
 
 
-def read(document: Mapping[str, Any]) -> Findings:
+def read(document: Mapping[str, Any]) -> AuditFindings:
     """What pip-audit's JSON says. A package that it skipped was not found to be good."""
     known = [package for package in document["dependencies"] if "skip_reason" not in package]
     rows = [
@@ -59,7 +59,7 @@ def read(document: Mapping[str, Any]) -> Findings:
         for flaw in package["vulns"]
     ]
     unknown = [package["name"] for package in document["dependencies"] if "skip_reason" in package]
-    return Findings(tuple(rows), tuple(unknown), len(known))
+    return AuditFindings(tuple(rows), tuple(unknown), len(known))
 
 
 def _pip_audit(name: str) -> dict[str, Any]:

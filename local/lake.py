@@ -19,7 +19,7 @@ _MINUTES_A_DAY = 1440
 
 
 @dataclass(frozen=True)
-class Sealed:
+class SealedTotal:
     """All manifests together: newest minute's key, minutes, records, rejected records, lost offsets."""
 
     newest: str | None = None
@@ -30,7 +30,7 @@ class Sealed:
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedTotal:
     """The kept totals of Athena's counts, and when they were made (ISO 8601)."""
 
     at: str | None = None
@@ -38,7 +38,7 @@ class Counted:
     distinct: int = 0
 
 
-def sealed(lake: Lake, stack: Stack, table: str) -> Sealed:
+def sealed(lake: Lake, stack: Stack, table: str) -> SealedTotal:
     """Add up the manifests. A sealed minute never changes, so each manifest is fetched once and then remembered.
 
     A day of which every minute is sealed is remembered as a whole, and not even listed again: what this costs grows with the
@@ -64,7 +64,7 @@ def sealed(lake: Lake, stack: Stack, table: str) -> Sealed:
         half.write_text(json.dumps(remembered))
         half.replace(memory)
     minutes, records, rejected, lost = (sum(day[n] for day in days.values()) for n in range(4))
-    return Sealed(_newest(folders, keys), minutes, records, rejected, lost)
+    return SealedTotal(_newest(folders, keys), minutes, records, rejected, lost)
 
 
 def _newest(folders: Sequence[str], keys: Mapping[str, Sequence[str]]) -> str | None:
@@ -72,14 +72,14 @@ def _newest(folders: Sequence[str], keys: Mapping[str, Sequence[str]]) -> str | 
     return manifest_minute(max(keys.get(folders[-1]) or [f"{folders[-1]}2359.json"])).key if folders else None
 
 
-def counted(lake: Lake, table: str) -> Counted:
+def counted(lake: Lake, table: str) -> CountedTotal:
     """The totals that `catalog_to_counts` keeps; raises LakeError when S3 does not answer."""
     key = total_counts_key(table)
     body = lake.get(key)
     if body is None:
-        return Counted()
+        return CountedTotal()
     total = Totals.from_json(body, key).total
-    return Counted(_read(body).get("at"), total.counted, total.distinct)
+    return CountedTotal(_read(body).get("at"), total.counted, total.distinct)
 
 
 def _numbers(lake: Lake, key: str) -> list[int]:

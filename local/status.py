@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from local import aws_stand_in
-from local.lake import Counted, Sealed, counted, sealed
+from local.lake import CountedTotal, SealedTotal, counted, sealed
 from local.stack import AWS, Stack
 from local.transactions import open_transactions
-from local.waiting import Waiting, lines_of, look_at_waiting
+from local.waiting import WaitingNow, lines_of, look_at_waiting
 from ticklake.clients.aws.s3 import Lake
 from ticklake.core.errors import TicklakeError
 from ticklake.core.minute import Minute
@@ -42,7 +42,7 @@ def look(stack: Stack) -> dict[str, Any]:
     kafka_up = any(stack.alive(b.name) for b in stack.brokers())
     found = offsets(stack.kafka(), stream.topic.name) if kafka_up else Offsets({}, {})
     lake = Lake(aws_stand_in.client(stack, "s3"), stack.bucket) if stack.alive(AWS) else None
-    landed = _unless_down(lake, lambda s3: sealed(s3, stack, stream.table.name), Sealed())
+    landed = _unless_down(lake, lambda s3: sealed(s3, stack, stream.table.name), SealedTotal())
     return {
         "parts": [_part(stack, name, address) for name, address in stack.addresses().items()],
         "kafka": {
@@ -59,14 +59,14 @@ def look(stack: Stack) -> dict[str, Any]:
         },
         "airflow": {"url": stack.home.airflow_url},
         "sealed": asdict(landed),
-        "counted": asdict(_unless_down(lake, lambda s3: counted(s3, stream.table.name), Counted())),
+        "counted": asdict(_unless_down(lake, lambda s3: counted(s3, stream.table.name), CountedTotal())),
         "waiting": asdict(
-            _unless_down(lake if kafka_up else None, lambda s3: _waiting(stack, stream, s3, landed), Waiting())
+            _unless_down(lake if kafka_up else None, lambda s3: _waiting(stack, stream, s3, landed), WaitingNow())
         ),
     }
 
 
-def _waiting(stack: Stack, stream: Stream, lake: Lake, landed: Sealed) -> Waiting:
+def _waiting(stack: Stack, stream: Stream, lake: Lake, landed: SealedTotal) -> WaitingNow:
     """What the newest sealed minute has not taken yet."""
     newest = manifest_of(lake, stream.table.name, Minute.parse(landed.newest)) if landed.newest else None
     topic = stream.topic.name

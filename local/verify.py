@@ -17,7 +17,7 @@ from ticklake.core.minute import Minute
 from ticklake.core.settings.stream import Stream
 from ticklake.verify.athena import count
 from ticklake.verify.compare import verify
-from ticklake.verify.source import Source
+from ticklake.verify.source import Compared
 
 _EVERY_SECONDS = 2.0
 
@@ -32,7 +32,7 @@ def run(stack: Stack, first: str | None, last: str | None, as_json: bool) -> int
             raise PartError(f"{part} does not run.", "Start the stack: ./ticklake up")
     stream = Stream.from_toml(stack.stream)
     kafka = {**stack.kafka(), "log_level": 0}
-    source = Source(kafka, stream.topic.name, client(stack, "s3"), stack.bucket, stream.table.name)
+    source = Compared(kafka, stream.topic.name, client(stack, "s3"), stack.bucket, stream.table.name)
     verdict, compared = verify(source, oldest, newest, _teller())
     athena = client(stack, "athena")
     verdict.athena = count(

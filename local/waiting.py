@@ -25,7 +25,7 @@ class PartitionWaiting:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingNow:
     """What waits in the topic; None where that is not known, or would span two topics.
 
     ``faults`` says in words what is wrong, with the remedy.
@@ -39,7 +39,7 @@ class Waiting:
 
 
 def lines_of(waiting: Mapping[str, Any]) -> list[str]:
-    """For a person: the lines of a ``Waiting``, as ``--json`` has it."""
+    """For a person: the lines of a ``WaitingNow``, as ``--json`` has it."""
     held = {p: w["held_back"] for p, w in waiting["partitions"].items() if w["held_back"]}
     lines = []
     if waiting["lag"] is not None:
@@ -69,7 +69,7 @@ def look_at_waiting(
     topic: str,
     newest: Manifest | None,
     transactions: Callable[[Iterable[int]], tuple[OpenTransaction, ...]],
-) -> Waiting:
+) -> WaitingNow:
     """Compare the topic with the newest sealed minute.
 
     Args:
@@ -81,12 +81,12 @@ def look_at_waiting(
     """
     log = log_ends(kafka, topic)
     if log is None:
-        return Waiting()
+        return WaitingNow()
     held = held_back(log)
     opened = transactions(held) if held else ()
     fault = not_the_topic(log, newest)
     if fault is not None:
-        return Waiting(open_transactions=opened, faults=(str(fault),))
+        return WaitingNow(open_transactions=opened, faults=(str(fault),))
     places = first_records(kafka, topic, {p: r for p, r in unsealed(log, newest).items() if r[1] > r[0]})
     now = int(time.time() * 1000)
     since = {p: waiting_since(p, place, newest, now) for p, place in places.items()}
@@ -96,7 +96,7 @@ def look_at_waiting(
         for p in sorted(behind)
     }
     oldest = max((now - ms for ms in since.values()), default=None)
-    return Waiting(sum(behind.values()), None if oldest is None else oldest / 1000, partitions, opened)
+    return WaitingNow(sum(behind.values()), None if oldest is None else oldest / 1000, partitions, opened)
 
 
 def log_ends(kafka: Mapping[str, Any], topic: str) -> LogEnds | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from local import airflow_api, aws_stand_in
-from local.lake import Counted, Sealed, counted, sealed
+from local.lake import CountedTotal, SealedTotal, counted, sealed
 from local.processes import Part, PartError
 from local.stack import Stack
 from local.status import offsets
@@ -106,12 +106,12 @@ class Failures:
         )
 
 
-def is_proven(landed: Sealed, athena: Counted) -> bool:
+def is_proven(landed: SealedTotal, athena: CountedTotal) -> bool:
     """Whether Athena counts, each once, at least the records of two sealed minutes."""
     return landed.minutes >= _MINUTES_WANTED and 0 < landed.records == athena.records == athena.distinct
 
 
-def counts_line(produced: int, landed: Sealed, athena: Counted) -> str:
+def counts_line(produced: int, landed: SealedTotal, athena: CountedTotal) -> str:
     """One line of the rising counts."""
     return (
         f"Kafka {produced:>7,} · sealed {landed.records:>7,} in {landed.minutes} min · "
@@ -119,7 +119,7 @@ def counts_line(produced: int, landed: Sealed, athena: Counted) -> str:
     )
 
 
-def missing(produced: int, landed: Sealed, athena: Counted) -> str:
+def missing(produced: int, landed: SealedTotal, athena: CountedTotal) -> str:
     """What has not come yet, and whose work it is."""
     if not produced:
         return "the first record in Kafka (DAG csv_to_kafka)"

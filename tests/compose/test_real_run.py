@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from local import aws_stand_in
 from local.compose.env import EXAMPLE, render
 from local.home import PROJECT, Home
-from local.lake import Counted, Sealed, counted, sealed
+from local.lake import CountedTotal, SealedTotal, counted, sealed
 from local.sql import answer
 from local.stack import Stack
 from local.status import offsets
@@ -56,7 +56,7 @@ class Run:
         lines = self.compose("ps", "--all", "--format", "json", check=False).splitlines()
         return {container["Service"]: container for container in map(json.loads, lines)}
 
-    def counts(self) -> tuple[Sealed, Counted]:
+    def counts(self) -> tuple[SealedTotal, CountedTotal]:
         lake = Lake(aws_stand_in.client(self.stack, "s3"), self.stack.bucket)
         return sealed(lake, self.stack, TABLE), counted(lake, TABLE)
 

@@ -12,7 +12,7 @@ from tests.faults.lab import MINUTE, PARTITIONS, Place, Trial
 from tests.faults.task import Ended
 from ticklake.core.landing.object_key import manifest_key
 from ticklake.core.minute import Minute
-from ticklake.verify.log import Log
+from ticklake.verify.log import TopicLog
 
 _MINUTES = 5
 _LARGEST = 2**63 - 1
@@ -99,7 +99,7 @@ def _minutes(
 
 
 def _ends(place: Place) -> dict[int, int]:
-    log = Log({"bootstrap.servers": place.bootstrap, "log_level": 0}, place.topic)
+    log = TopicLog({"bootstrap.servers": place.bootstrap, "log_level": 0}, place.topic)
     try:
         return log.high
     finally:

@@ -16,7 +16,7 @@ from tests.faults.lab import MINUTE, NOTE, PARTITIONS, Place, Trial
 from tests.faults.task import Ended
 from tests.support.waiting import let_pass, wait_for
 from ticklake.clients.kafka.producer import PRODUCER_CONFIG
-from ticklake.verify.log import Log
+from ticklake.verify.log import TopicLog
 
 Attempts = tuple[Sequence[Ended], Sequence[str]]
 
@@ -88,7 +88,7 @@ def _landed(place: Place) -> Counter[int]:
 
 
 def _held(place: Place) -> Counter[int]:
-    log = Log({"bootstrap.servers": place.bootstrap, "log_level": 0}, place.topic)
+    log = TopicLog({"bootstrap.servers": place.bootstrap, "log_level": 0}, place.topic)
     try:
         return Counter(json.loads(r.value())["n"] for p in log.high for r in log.records(p, 0, log.high[p]))
     finally:

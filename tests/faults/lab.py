@@ -19,9 +19,9 @@ from tests.support.faulty_s3 import FaultyS3, faulty_s3
 from tests.support.kafka import serves
 from tests.support.waiting import wait_for
 from ticklake.core.minute import Minute
-from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
+from ticklake.core.settings.stream import LandingSettings, Stream, TableSettings, TopicSettings
 from ticklake.verify.compare import verify
-from ticklake.verify.source import Source
+from ticklake.verify.source import Compared
 from ticklake.verify.verdict import Verdict
 
 MINUTE = Minute.parse("2026-11-22T10:05")
@@ -91,7 +91,7 @@ class Place:
     def verdict(self) -> Verdict:
         """Kafka and S3 compared, past the proxy."""
         kafka = {"bootstrap.servers": self.bootstrap, "log_level": 0}
-        return verify(Source(kafka, self.topic, self.s3, self.bucket, self.topic))[0]
+        return verify(Compared(kafka, self.topic, self.s3, self.bucket, self.topic))[0]
 
     def keys(self, prefix: str = "") -> list[str]:
         """Keys in the bucket."""
@@ -123,8 +123,8 @@ class Lab:
         if bucket:
             s3.create_bucket(Bucket=name)
         stream = Stream(
-            Topic(name, PARTITIONS, copies, max(1, copies - 1), 168),
-            Table(name, "k"),
+            TopicSettings(name, PARTITIONS, copies, max(1, copies - 1), 168),
+            TableSettings(name, "k"),
             LandingSettings(f"g-{name}", 1, 1440),
         )
         patience = self.stalled if stalls else {}

@@ -1,7 +1,7 @@
 """What pip-audit says, and what may be concluded of it."""
 
 from local import audit
-from local.audit import Findings, read
+from local.audit import AuditFindings, read
 
 
 def test_a_vulnerable_package_is_named_with_its_advisory_and_the_remedy():
@@ -13,14 +13,14 @@ def test_a_vulnerable_package_is_named_with_its_advisory_and_the_remedy():
         ]
     }
     rows = (("bad", "2", "PYSEC-1", "2.1, 3"), ("worse", "3", "PYSEC-2", "-"))
-    assert read(document) == Findings(rows, (), 3)
+    assert read(document) == AuditFindings(rows, (), 3)
 
 
 def test_a_package_that_was_skipped_was_not_found_to_be_good():
     document = {
         "dependencies": [{"name": "uv", "skip_reason": "not found"}, {"name": "x", "version": "1", "vulns": []}]
     }
-    assert read(document) == Findings((), ("uv",), 1)
+    assert read(document) == AuditFindings((), ("uv",), 1)
 
 
 def test_every_lock_is_audited_by_itself_or_within_another():

@@ -1,14 +1,13 @@
 """The part that keeps the stack small: when it works, with what, and what it is told."""
 
 import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from local import airflow, housekeeper
-from local.home import PROJECT, Home
+from local.home import Home
 from local.processes import stop
 from local.stack import HOUSEKEEPER, Stack
 from ticklake.core.errors import SettingsError
@@ -101,16 +100,3 @@ def test_up_refuses_wrong_days_before_anything_starts(stack: Stack, monkeypatch:
     with pytest.raises(SettingsError, match="TICKLAKE_KEEP_DAYS = 'week'"):
         up(stack, brokers=1, wait=False)
     assert stack.parts.all() == []
-
-
-def test_airflows_command_line_says_nothing_of_graphviz(stack: Stack, tmp_path: Path) -> None:
-    """Each call warned of a package that only `airflow dags show` needs."""
-    airflow.prepare(stack)
-    env = {**airflow.environment(stack), "TICKLAKE_HOME": str(tmp_path), "TICKLAKE_TOOLS": str(Path(sys.prefix).parent)}
-    env |= {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}", "TICKLAKE_BUCKET": ""}
-    env = {name: value for name, value in env.items() if value and name != "PYTHONWARNINGS"}
-    command = [sys.executable, "-P", "-m", "local", "airflow", "dags", "list"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "arn" not in done.stderr, done.stderr
-    assert "graphviz" not in done.stdout + done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.home import Home
-from local.lake import Sealed, sealed
+from local.lake import SealedTotal, sealed
 from local.stack import Stack
 from ticklake.clients.aws.s3 import Lake, Listed
 from ticklake.core.landing.manifest import Manifest, StoredObject
@@ -58,7 +58,7 @@ def test_a_whole_day_is_read_once_and_then_neither_listed_nor_read(stack: Stack)
     lake = Remembering()
     for n in range(1440 + 5):
         lake.seal(DAY.plus(n), lost=3)
-    expected = Sealed("2026-11-23T00:04", 1445, 2 * 1445, 1445, 3 * 1445)
+    expected = SealedTotal("2026-11-23T00:04", 1445, 2 * 1445, 1445, 3 * 1445)
     assert sealed(lake, stack, "ticks") == expected
     assert len(lake.read) == 1445
     lake.read, lake.listed = [], []
@@ -72,7 +72,7 @@ def test_a_hole_of_an_older_day_that_is_filled_later_counts(stack: Stack) -> Non
     lake.seal(DAY.plus(1440))
     assert sealed(lake, stack, "ticks").minutes == 2
     lake.seal(DAY.plus(7))
-    assert sealed(lake, stack, "ticks") == Sealed("2026-11-23T00:00", 3, 6, 3, 0)
+    assert sealed(lake, stack, "ticks") == SealedTotal("2026-11-23T00:00", 3, 6, 3, 0)
 
 
 def test_the_newest_minute_is_told_also_when_its_day_is_whole(stack: Stack) -> None:
@@ -88,4 +88,4 @@ def test_a_bucket_that_was_emptied_has_nothing(stack: Stack) -> None:
     lake.seal(DAY)
     sealed(lake, stack, "ticks")
     lake.objects.clear()
-    assert sealed(lake, stack, "ticks") == Sealed()
+    assert sealed(lake, stack, "ticks") == SealedTotal()

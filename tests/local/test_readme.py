@@ -10,7 +10,7 @@ from local import down, environments, jars, up, watch
 from local.cli import COMMANDS, parse
 from local.home import DEFAULT_PORT_BASE, PROJECT, Home
 from local.kafka_tools import TOOLS
-from local.lake import Counted, Sealed
+from local.lake import CountedTotal, SealedTotal
 
 README = (PROJECT / "README.md").read_text()
 LINES = README.splitlines()
@@ -84,7 +84,7 @@ def test_each_progress_line_of_the_output_is_one_that_the_code_prints() -> None:
     templates = re.findall(r"""say\(\s*f?"((?:[^"\\]|\\.)*)\"""", code)
     patterns = [re.compile(re.sub(r"\\\{.*?\\\}", ".*", re.escape(text))) for text in templates]
     patterns.append(re.compile(r"still .*"))
-    counts = re.sub(r"[\d,]+", "N", watch.counts_line(1, Sealed("m", 1, 1), Counted("t", 1, 1)))
+    counts = re.sub(r"[\d,]+", "N", watch.counts_line(1, SealedTotal("m", 1, 1), CountedTotal("t", 1, 1)))
     retried = re.compile(r" · \w+\.\w+ failed, is tried again \(\d of \d\)$")
     assert "failed, is tried again (" in (PROJECT / "local" / "task_failures.py").read_text()
     for line in shown:
@@ -100,7 +100,7 @@ def test_the_output_ends_when_two_minutes_are_proven_and_as_the_code_says_it() -
         int(n.replace(",", ""))
         for n in re.findall(r"sealed +([\d,]+) in (\d+) min.*?\) +([\d,]+).*?([\d,]+)$", last)[0]
     )
-    assert watch.is_proven(Sealed("m", minutes, records), Counted("t", counted, distinct))
+    assert watch.is_proven(SealedTotal("m", minutes, records), CountedTotal("t", counted, distinct))
     assert re.search(r"\nRunning after \d+ s, until ./ticklake down\n", run_output())
     assert "Running after {elapsed():.0f} s, until ./ticklake down" in sources()
 

@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 
 from local.home import Home
 from local.transactions import OpenTransaction, open_transactions, parsed
-from local.waiting import Waiting, look_at_waiting
+from local.waiting import WaitingNow, look_at_waiting
 from local.waiting import lines_of as lines_of_dict
 from tests.stages.conftest import MINUTE, TestTopic, ticks
 from ticklake.core.minute import Minute
@@ -18,14 +18,14 @@ from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.manifest_store import manifest_of
 
 
-def look(landing: Landing, topic: TestTopic, minute: Minute | None) -> Waiting:
+def look(landing: Landing, topic: TestTopic, minute: Minute | None) -> WaitingNow:
     newest = manifest_of(landing.lake, landing.table, minute) if minute else None
     stack: Any = SimpleNamespace(bootstrap=topic.bootstrap, security=None, home=Home.from_env())
     kafka = {"bootstrap.servers": topic.bootstrap}
     return look_at_waiting(kafka, topic.name, newest, lambda some: open_transactions(stack, topic.name, some))
 
 
-def lines_of(waiting: Waiting) -> list[str]:
+def lines_of(waiting: WaitingNow) -> list[str]:
     from dataclasses import asdict
 
     return lines_of_dict(asdict(waiting))
@@ -109,7 +109,7 @@ def test_a_topic_made_again_is_a_fault_with_the_remedy_and_no_lag(landing: Landi
 
 def test_a_topic_that_nobody_answers_for_has_no_lag() -> None:
     nobody = look_at_waiting({"bootstrap.servers": "127.0.0.1:9"}, "t", None, lambda _: ())
-    assert nobody == Waiting()
+    assert nobody == WaitingNow()
 
 
 def test_the_tools_table_is_read_by_its_head_whatever_is_said_before_it() -> None:
@@ -120,6 +120,6 @@ def test_the_tools_table_is_read_by_its_head_whatever_is_said_before_it() -> Non
 
 @pytest.mark.parametrize("transactional_id", ["x", None])
 def test_a_transaction_that_no_coordinator_knows_is_said_to_hang(transactional_id: str | None) -> None:
-    one = Waiting(open_transactions=(OpenTransaction(0, 5, 9, transactional_id, "2026-11-22T10:05:00.000Z"),))
+    one = WaitingNow(open_transactions=(OpenTransaction(0, 5, 9, transactional_id, "2026-11-22T10:05:00.000Z"),))
     [line] = lines_of(one)
     assert ("it hangs" in line) is (transactional_id is None)

@@ -10,7 +10,7 @@ import pytest
 
 from local import airflow, airflow_api, watch
 from local.home import Home
-from local.lake import Counted, Sealed
+from local.lake import CountedTotal, SealedTotal
 from local.processes import PartError
 from local.stack import Stack
 from local.status import Offsets
@@ -154,7 +154,7 @@ def test_an_api_that_is_busy_for_a_moment_does_not_end_the_wait(stack: Stack, mo
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch, api: list[Any]) -> dict[str, Any]:
     """What the parts say of the counts, in place of the parts."""
-    says: dict[str, Any] = {"kafka": 0, "sealed": Sealed(), "counted": Counted()}
+    says: dict[str, Any] = {"kafka": 0, "sealed": SealedTotal(), "counted": CountedTotal()}
     monkeypatch.setattr(watch, "sealed", lambda *_: says["sealed"])
     monkeypatch.setattr(watch, "counted", lambda *_: says["counted"])
     monkeypatch.setattr(watch, "offsets", lambda *_: Offsets({}, {0: says["kafka"]}))
@@ -165,18 +165,23 @@ def figures(monkeypatch: pytest.MonkeyPatch, api: list[Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kafka", "landed", "athena", "missing"),
     [
-        (0, Sealed(), Counted(), "the first record in Kafka (DAG csv_to_kafka)"),
+        (0, SealedTotal(), CountedTotal(), "the first record in Kafka (DAG csv_to_kafka)"),
         (
             5,
-            Sealed("m", 1, 0),
-            Counted(),
+            SealedTotal("m", 1, 0),
+            CountedTotal(),
             "2 sealed minutes with records; 1 minutes with 0 records are (DAG kafka_to_s3)",
         ),
-        (5, Sealed("m", 2, 5), Counted(), "the first count in Athena (DAGs s3_to_catalog and catalog_to_counts)"),
         (
             5,
-            Sealed("m", 2, 5),
-            Counted("t", 3, 3),
+            SealedTotal("m", 2, 5),
+            CountedTotal(),
+            "the first count in Athena (DAGs s3_to_catalog and catalog_to_counts)",
+        ),
+        (
+            5,
+            SealedTotal("m", 2, 5),
+            CountedTotal("t", 3, 3),
             "Athena to count all 5 sealed records; it counts 3 (DAG catalog_to_counts)",
         ),
     ],
@@ -203,19 +208,19 @@ def test_a_failure_that_will_be_tried_again_stands_on_the_progress_line(
 
 
 def test_it_ends_when_two_minutes_are_proven(stack: Stack, figures: dict[str, Any]) -> None:
-    figures |= {"kafka": 5, "sealed": Sealed("m", 2, 5), "counted": Counted("t", 5, 5)}
+    figures |= {"kafka": 5, "sealed": SealedTotal("m", 2, 5), "counted": CountedTotal("t", 5, 5)}
     watch.watch(stack, [], BEGAN)
 
 
 def test_with_another_file_what_was_counted_of_the_last_one_is_no_end(
     stack: Stack, figures: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures |= {"kafka": 5, "sealed": Sealed("m", 2, 5), "counted": Counted("t", 5, 5)}
+    figures |= {"kafka": 5, "sealed": SealedTotal("m", 2, 5), "counted": CountedTotal("t", 5, 5)}
     runs = []
     monkeypatch.setattr(airflow_api.Api, "run", lambda _, *asked: runs.append(asked[0]))
 
     def more(_: float) -> None:
-        figures.update(kafka=7, sealed=Sealed("m", 3, 7), counted=Counted("t", 7, 7))
+        figures.update(kafka=7, sealed=SealedTotal("m", 3, 7), counted=CountedTotal("t", 7, 7))
 
     monkeypatch.setattr(watch.time, "sleep", more)
     watch.watch(stack, [], BEGAN, fresh=True)

@@ -17,7 +17,7 @@ from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.clients.kafka.consumer import READER_CONFIG, TopicReader
 from ticklake.core.minute import Minute
-from ticklake.core.settings.stream import LandingSettings, Stream, Table, Topic
+from ticklake.core.settings.stream import LandingSettings, Stream, TableSettings, TopicSettings
 from ticklake.stages.kafka_to_s3.landing import Landing
 
 MINUTE = Minute.parse("2026-11-22T10:05")
@@ -107,7 +107,9 @@ def new_topic(kafka_bootstrap: str) -> Iterator[TestTopic]:
     name = f"t_{uuid4().hex}"
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
     create_topic(admin, name)
-    stream = Stream(Topic(name, 3, 1, 1, 168), Table(name, "Index"), LandingSettings(f"g-{name}", 64, 100))
+    stream = Stream(
+        TopicSettings(name, 3, 1, 1, 168), TableSettings(name, "Index"), LandingSettings(f"g-{name}", 64, 100)
+    )
     yield TestTopic(kafka_bootstrap, stream)
     admin.delete_topics([name])[name].result(60)
 

@@ -11,7 +11,7 @@ from ticklake.core.errors import LakeError, SettingsError
 from ticklake.core.landing.object_key import counts_key
 from ticklake.core.minute import Hour, Minute
 from ticklake.core.proof.row_counts import Tally
-from ticklake.stages.catalog_to_counts import Counted, count_hour, landed_in, queries
+from ticklake.stages.catalog_to_counts import CountedHour, count_hour, landed_in, queries
 
 FOLDER = Path(__file__).resolve().parents[2] / "include" / "sql" / "counts"
 SQL = queries(FOLDER)
@@ -23,7 +23,7 @@ def catalogued(aws_endpoint: str) -> Catalogued:
     return new_lake(aws_endpoint)
 
 
-def count(catalogued: Catalogued, hour: Hour = HOUR, sleep=lambda _: None) -> Counted:
+def count(catalogued: Catalogued, hour: Hour = HOUR, sleep=lambda _: None) -> CountedHour:
     return count_hour(catalogued.lake, catalogued.athena, TABLE, SQL, hour, sleep)
 
 

@@ -22,7 +22,7 @@ from ticklake.core.formats.dead_letters import REDRIVEN_HEADER, Marker
 from ticklake.core.landing.object_key import ObjectKey, redriven_key
 from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.minute import Minute
-from ticklake.core.settings.stream import Table
+from ticklake.core.settings.stream import TableSettings
 from ticklake.stages import rejected_to_kafka
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
@@ -92,7 +92,7 @@ def test_a_record_that_was_rejected_and_fits_today_is_sent_as_it_was_and_becomes
     with closing(topic.reader()) as reader:
         [batch] = reader.read([OffsetRange(2, 2, 3)])
     came = Minute.containing(datetime.fromtimestamp(batch.timestamps[0] / 1000, UTC))
-    anew = replace(landing, stream=replace(topic.stream, table=Table("anew", "Index")))
+    anew = replace(landing, stream=replace(topic.stream, table=TableSettings("anew", "Index")))
     [manifest] = land(anew, came, NOW).manifests
     assert (manifest.records, manifest.rejected) == (1, 0)
 

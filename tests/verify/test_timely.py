@@ -16,9 +16,9 @@ from ticklake.core.moment import moment
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.verify.compare import verify
-from ticklake.verify.sealed import Sealed
-from ticklake.verify.source import Source
-from ticklake.verify.timely import Timeliness
+from ticklake.verify.sealed import SealedMinute
+from ticklake.verify.source import Compared
+from ticklake.verify.timely import EndsCheck
 from ticklake.verify.verdict import Verdict
 
 HOUR_MS = 3_600_000
@@ -58,7 +58,7 @@ def three_minutes(landing: Landing, topic: TestTopic, strange: int) -> Verdict:
 
 def check(landing: Landing, topic: TestTopic, first: Minute | None = None, last: Minute | None = None) -> Verdict:
     lake = landing.lake
-    source = Source({"bootstrap.servers": topic.bootstrap}, topic.name, lake._client, lake.bucket, landing.table)
+    source = Compared({"bootstrap.servers": topic.bootstrap}, topic.name, lake._client, lake.bucket, landing.table)
     return verify(source, first, last)[0]
 
 
@@ -174,9 +174,9 @@ def judged(
 ) -> tuple[int, int, int]:
     """Ends proven, records waiting, ends unproven, of one minute that ended at ``end``, seen to its end by Kafka."""
     verdict = Verdict("t", "t")
-    timely = Timeliness(log, verdict)  # type: ignore[arg-type]
+    timely = EndsCheck(log, verdict)  # type: ignore[arg-type]
     log_ends = {} if log_end is None else {0: log_end}
-    timely.expect(Sealed(MINUTE, MINUTE.end_ms + 1000, "id", {0: (0, end)}, log_ends, {}, (), 0, 0))
+    timely.expect(SealedMinute(MINUTE, MINUTE.end_ms + 1000, "id", {0: (0, end)}, log_ends, {}, (), 0, 0))
     timely.finish(0, end, gone_until, foreign)
     return verdict.timely, verdict.waiting.total, verdict.unproven
 
@@ -234,8 +234,8 @@ def test_records_of_another_topic_of_that_name_prove_nothing() -> None:
 
 def test_manifests_of_an_earlier_version_are_counted_and_said() -> None:
     verdict = Verdict("t", "t")
-    timely = Timeliness(FakeLog(), verdict)  # type: ignore[arg-type]
-    timely.expect(Sealed(MINUTE, 0, "id", {0: (0, 5), 1: (0, 2)}, {}, {}, (), 0, 0))
+    timely = EndsCheck(FakeLog(), verdict)  # type: ignore[arg-type]
+    timely.expect(SealedMinute(MINUTE, 0, "id", {0: (0, 5), 1: (0, 2)}, {}, {}, (), 0, 0))
     assert verdict.unproven == 2
     assert timely.notes()[0].startswith("1 minutes do not say how far the log went")
     assert verdict.content_agrees
@@ -243,7 +243,7 @@ def test_manifests_of_an_earlier_version_are_counted_and_said() -> None:
 
 def test_a_manifest_that_saw_less_of_the_log_than_it_took_is_wrong() -> None:
     verdict = Verdict("t", "t")
-    Timeliness(FakeLog(), verdict).expect(Sealed(MINUTE, 0, "id", {0: (0, 5)}, {0: 4}, {}, (), 0, 0))  # type: ignore[arg-type]
+    EndsCheck(FakeLog(), verdict).expect(SealedMinute(MINUTE, 0, "id", {0: (0, 5)}, {0: 4}, {}, (), 0, 0))  # type: ignore[arg-type]
     assert verdict.manifests.total == 1
 
 

@@ -22,8 +22,8 @@ from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.manifest_store import manifest_of
 from ticklake.verify.compare import verify
-from ticklake.verify.source import Source
-from ticklake.verify.verdict import Athena, Verdict
+from ticklake.verify.source import Compared
+from ticklake.verify.verdict import AthenaCount, Verdict
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -48,7 +48,7 @@ class Lands:
 
     def check(self, first: Minute | None = None, last: Minute | None = None) -> Verdict:
         kafka = {"bootstrap.servers": self.topic.bootstrap}
-        return verify(Source(kafka, self.topic.name, self.lake._client, self.lake.bucket, self.table), first, last)[0]
+        return verify(Compared(kafka, self.topic.name, self.lake._client, self.lake.bucket, self.table), first, last)[0]
 
 
 def two_minutes(topic: TestTopic, lake: Lake) -> Lands:
@@ -326,5 +326,9 @@ def test_a_topic_made_again_is_not_taken_for_the_one_that_was_landed(own: Lands)
 
 def test_athena_must_count_what_was_found(landed: Lands) -> None:
     verdict = landed.check()
-    for athena, agrees in ((Athena(6, 6), True), (Athena(6, 5), False), (Athena(None, None, "down"), False)):
+    for athena, agrees in (
+        (AthenaCount(6, 6), True),
+        (AthenaCount(6, 5), False),
+        (AthenaCount(None, None, "down"), False),
+    ):
         assert replace(verdict, athena=athena).agrees is agrees

@@ -12,7 +12,7 @@ from ticklake.clients.kafka.admin import KafkaAdmin
 from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.minute import Minute
-from ticklake.core.proof.broker_health import Finding, examine
+from ticklake.core.proof.broker_health import Check, examine
 from ticklake.core.proof.landing_health import examine_landing
 from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
@@ -25,7 +25,7 @@ _MINUTES = 10  # whose early and late records are reported: a look each minute s
 
 def look_at_cluster(
     admin: KafkaAdmin, stream: Stream, newest_sealed: Callable[[], Sequence[Manifest]]
-) -> tuple[Finding, ...]:
+) -> tuple[Check, ...]:
     """Create the topic if it is missing, examine the cluster, log the findings as a table and return them.
 
     Args:

@@ -39,7 +39,7 @@ _ROWS_SHOWN = 60
 
 
 @dataclass(frozen=True)
-class Landed:
+class LandedHour:
     """The sealed minutes of an hour as of a moment: how many, rows by Kafka partition, offsets that they hold."""
 
     minutes: int
@@ -58,11 +58,11 @@ class Landed:
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedHour:
     """An hour's tally, the queries' answers by name, the totals with this hour in them."""
 
     hour: Hour
-    landed: Landed
+    landed: LandedHour
     tally: Tally
     answers: Mapping[str, Answer]
     total: Tally
@@ -95,14 +95,14 @@ def queries(folder: Path) -> dict[str, str]:
     return found
 
 
-def landed_in(lake: Lake, table: str, hour: Hour) -> Landed:
+def landed_in(lake: Lake, table: str, hour: Hour) -> LandedHour:
     """What the manifests of an hour say."""
     as_of = datetime.now(UTC)
     manifests = sealed_in(lake, table, hour)
     partitions: Counter[int] = Counter()
     for stored in (o for m in manifests for o in m.objects):
         partitions[stored.partition] += stored.records
-    return Landed(len(manifests), partitions, row_counts.joined(s for m in manifests for s in m.slices), as_of)
+    return LandedHour(len(manifests), partitions, row_counts.joined(s for m in manifests for s in m.slices), as_of)
 
 
 def count_hour(
@@ -112,7 +112,7 @@ def count_hour(
     sql: Mapping[str, str],
     hour: Hour,
     sleep: Callable[[float], None] = time.sleep,
-) -> Counted:
+) -> CountedHour:
     """Count an hour, keep and log the answers, add it to the totals.
 
     Args:
@@ -134,7 +134,7 @@ def count_hour(
         sleep(pause)
         landed, answers, tally = _count(lake, athena, table, sql, hour)
     total = _keep(lake, table, sql, hour, landed, answers, tally)
-    counted = Counted(hour, landed, tally, answers, total)
+    counted = CountedHour(hour, landed, tally, answers, total)
     for name, answer in answers.items():
         _log.info("%s", f"{row_counts.title(sql[name])}\n{text_table(answer.columns, answer.rows[:_ROWS_SHOWN])}")
     _log.info("%s, sealed minutes: %d: %s", hour, landed.minutes, tally)
@@ -149,7 +149,7 @@ def count_hour(
 
 def _count(
     lake: Lake, athena: Athena, table: str, sql: Mapping[str, str], hour: Hour
-) -> tuple[Landed, dict[str, Answer], Tally]:
+) -> tuple[LandedHour, dict[str, Answer], Tally]:
     landed = landed_in(lake, table, hour)
     if not landed.records:
         return landed, {}, Tally()  # nothing to see for Athena, perhaps not even a table
@@ -169,7 +169,7 @@ def _keep(
     table: str,
     sql: Mapping[str, str],
     hour: Hour,
-    landed: Landed,
+    landed: LandedHour,
     answers: Mapping[str, Answer],
     tally: Tally,
 ) -> Tally:

@@ -20,7 +20,7 @@ from typing import Any, Self
 from ticklake.clients.kafka.producer import CONFIRM_SECONDS, RecordProducer
 from ticklake.core.errors import SettingsError
 from ticklake.core.sample.rows import Record, compact, key_of, pool, record_maker
-from ticklake.core.sample.table import Table, read_table
+from ticklake.core.sample.table import CsvTable, read_table
 from ticklake.core.sample.typed import typed_row
 from ticklake.core.settings.stream import Stream
 from ticklake.core.text_table import text_table
@@ -170,7 +170,7 @@ def _progress(csv: Path) -> Callable[[int, float], None]:
     return tell
 
 
-def _log_table(table: Table, key: int | None) -> None:
+def _log_table(table: CsvTable, key: int | None) -> None:
     if table.form.note:
         log.warning("%s: %s", table.path, table.form.note)
     log.info(
@@ -181,7 +181,7 @@ def _log_table(table: Table, key: int | None) -> None:
     )
 
 
-def _records(table: Table, run: ProducerRun, key: int | None) -> Iterator[Record]:
+def _records(table: CsvTable, run: ProducerRun, key: int | None) -> Iterator[Record]:
     made = record_maker(table, key)
     if run.record is not None:
         return iter([made(typed_row(run.record, table))])

@@ -27,7 +27,14 @@ from ticklake.clients.aws.s3 import Lake
 from ticklake.clients.kafka.consumer import TopicReader
 from ticklake.clients.kafka.transactions import Outgoing, TransactionalProducer
 from ticklake.core.errors import KafkaError, LakeError, SettingsError
-from ticklake.core.formats.dead_letters import REDRIVEN_HEADER, Marker, Rejected, Tally, kind_of_reason, tally_rows
+from ticklake.core.formats.dead_letters import (
+    REDRIVEN_HEADER,
+    Marker,
+    ReasonCounts,
+    Rejected,
+    kind_of_reason,
+    tally_rows,
+)
 from ticklake.core.landing.manifest import StoredObject
 from ticklake.core.landing.object_key import REJECTED, ObjectKey, hour_prefix, redriven_key
 from ticklake.core.landing.offset_ranges import OffsetRange
@@ -69,7 +76,7 @@ class Wanted:
 class Redriven:
     """What a run did: records per kind of reason, objects looked at."""
 
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    tallies: dict[str, ReasonCounts] = field(default_factory=dict)
     objects: int = 0
 
     @property
@@ -141,7 +148,7 @@ class _Run:
         self._topic = stream.topic.name
         self._sender = sender
         self._wanted = wanted
-        self.tallies: dict[str, Tally] = {}
+        self.tallies: dict[str, ReasonCounts] = {}
 
     @property
     def sent(self) -> int:
@@ -166,7 +173,7 @@ class _Run:
         kind = kind_of_reason(record.reason)
         if self._wanted.reason not in ("", kind):
             return False
-        tally = self.tallies.setdefault(kind, Tally())
+        tally = self.tallies.setdefault(kind, ReasonCounts())
         tally.rejected += 1
         if record.offset in marker.redriven:
             tally.before += 1

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ticklake.core.errors import LakeError
 from ticklake.core.minute import Minute
-from ticklake.verify.verdict import Athena
+from ticklake.verify.verdict import AthenaCount
 
 Ask = Callable[[str], Sequence[Sequence[str | None]]]
 """Runs a statement of Athena's SQL and returns its rows; raises LakeError with Athena's reason."""
@@ -14,7 +14,9 @@ Ask = Callable[[str], Sequence[Sequence[str | None]]]
 _DISTINCT = "COUNT(DISTINCT (kafka_partition, kafka_offset))"
 
 
-def count(ask: Ask, table: str, first: str | None, last: str | None, compared: Mapping[int, tuple[int, int]]) -> Athena:
+def count(
+    ask: Ask, table: str, first: str | None, last: str | None, compared: Mapping[int, tuple[int, int]]
+) -> AthenaCount:
     """Count the offsets that were compared, as Athena sees them.
 
     Args:
@@ -29,12 +31,12 @@ def count(ask: Ask, table: str, first: str | None, last: str | None, compared: M
         if end > start
     ]
     if not offsets or first is None or last is None:
-        return Athena(0, 0)
+        return AthenaCount(0, 0)
     hours = f"dt BETWEEN '{Minute.parse(first).hour.dt}' AND '{Minute.parse(last).hour.dt}'"
     # Whatever is landed meanwhile lies outside of these offsets.
     sql = f'SELECT COUNT(*), {_DISTINCT} FROM "{table}" WHERE {hours} AND ({" OR ".join(offsets)})'  # noqa: S608
     try:
         (rows, distinct), *_ = ask(sql)
     except LakeError as e:
-        return Athena(None, None, str(e))
-    return Athena(int(rows or 0), int(distinct or 0))
+        return AthenaCount(None, None, str(e))
+    return AthenaCount(int(rows or 0), int(distinct or 0))

@@ -13,12 +13,12 @@ from ticklake.core.errors import LakeError
 from ticklake.core.minute import Minute
 from ticklake.verify import keys
 from ticklake.verify.keys import RAW, REJECTED, Key
-from ticklake.verify.log import Log
+from ticklake.verify.log import TopicLog
 from ticklake.verify.rows import Object, Read, Reader, Row, is_rejected_of, is_row_of, names_its_place
-from ticklake.verify.sealed import Listed, Sealed, days, of_day, of_minute
-from ticklake.verify.source import Source
-from ticklake.verify.timely import Timeliness
-from ticklake.verify.verdict import Tally, Verdict
+from ticklake.verify.sealed import ListedObject, SealedMinute, days, of_day, of_minute
+from ticklake.verify.source import Compared
+from ticklake.verify.timely import EndsCheck
+from ticklake.verify.verdict import OffsetCounts, Verdict
 
 _PROGRESS_EVERY = 10_000
 
@@ -29,7 +29,7 @@ Ranges = dict[int, tuple[int, int]]
 
 
 def verify(
-    source: Source, first: Minute | None = None, last: Minute | None = None, progress: Progress = lambda _: None
+    source: Compared, first: Minute | None = None, last: Minute | None = None, progress: Progress = lambda _: None
 ) -> tuple[Verdict, Ranges]:
     """Compare the sealed minutes within [first, last] (None: no bound) with the topic.
 
@@ -46,7 +46,7 @@ def verify(
     Raises:
         KafkaError, LakeError, or boto3's errors: one of the two sides does not answer.
     """
-    log = Log(source.kafka, source.topic)
+    log = TopicLog(source.kafka, source.topic)
     try:
         with ThreadPoolExecutor(4) as pool:
             run = _Run(source, log, pool, progress)
@@ -59,27 +59,27 @@ def verify(
 
 @dataclass
 class _Run:
-    source: Source
-    log: Log
+    source: Compared
+    log: TopicLog
     pool: Executor
     progress: Progress
     verdict: Verdict = field(init=False)
     compared: Ranges = field(default_factory=dict)
-    before: Sealed | None = None
+    before: SealedMinute | None = None
     ends: dict[int, int] = field(default_factory=dict)
     other_topics: int = 0
     # Kafka partition -> end of what was landed from an earlier topic of the same name: gone, whatever is there now.
     other_ends: dict[int, int] = field(default_factory=dict)
-    listed: dict[str, Listed] = field(default_factory=dict)
-    timely: Timeliness = field(init=False)
+    listed: dict[str, ListedObject] = field(default_factory=dict)
+    timely: EndsCheck = field(init=False)
 
     def __post_init__(self) -> None:
         self.verdict = Verdict(self.source.topic, self.source.table)
-        self.timely = Timeliness(self.log, self.verdict)
+        self.timely = EndsCheck(self.log, self.verdict)
 
     def day(self, day: date, first: Minute | None, last: Minute | None) -> None:
         """Compare one day's sealed minutes."""
-        sealed: list[Sealed] = []
+        sealed: list[SealedMinute] = []
         s3, bucket, table = self.source.s3, self.source.bucket, self.source.table
         for found in of_day(s3, bucket, table, day, first, last, self.pool):
             if isinstance(found, str):
@@ -125,7 +125,7 @@ class _Run:
             v.notes.append(f"{open_:,} offsets come after the newest sealed minute compared.")
         return v
 
-    def _touch(self, sealed: Sealed, ranges: Ranges) -> None:
+    def _touch(self, sealed: SealedMinute, ranges: Ranges) -> None:
         """Take up a manifest: whether its slices touch those before, and what its day spans."""
         v = self.verdict
         v.minutes += 1
@@ -152,7 +152,9 @@ class _Run:
         self.before = sealed
         self.timely.expect(sealed)
 
-    def _objects(self, day: date, sealed: list[Sealed], first: Minute | None, last: Minute | None) -> list[Object]:
+    def _objects(
+        self, day: date, sealed: list[SealedMinute], first: Minute | None, last: Minute | None
+    ) -> list[Object]:
         """The day's objects in S3, listed or not; says which are missing, of another size, or orphans."""
         self.listed = listed = {o.key: o for one in sealed for o in one.objects}
         self._check_listed(sealed)
@@ -185,7 +187,7 @@ class _Run:
                 self.verdict.objects.note(f"{key} has {found[key].size:,} bytes, its manifest says {o.bytes:,}")
         return list(found.values())
 
-    def _check_listed(self, sealed: list[Sealed]) -> None:
+    def _check_listed(self, sealed: list[SealedMinute]) -> None:
         """Each manifest against itself: its objects lie within its slices, are its own, and add up."""
         for one in sealed:
             counts = {RAW: 0, REJECTED: 0}
@@ -198,7 +200,7 @@ class _Run:
             if (counts[RAW], counts[REJECTED]) != (one.records, one.rejected):
                 self.verdict.manifests.note(f"{one.minute}: its objects' lines do not add up to its counts")
 
-    def _names(self, o: Listed, minute: Minute) -> bool:
+    def _names(self, o: ListedObject, minute: Minute) -> bool:
         """Whether the object's key says of it what its manifest says."""
         try:
             named = keys.parse(o.key)
@@ -208,7 +210,7 @@ class _Run:
 
     def _is_listed_now(self, key: str, minute: Minute) -> bool:
         now = of_minute(self.source.s3, self.source.bucket, self.source.table, minute)
-        return isinstance(now, Sealed) and any(o.key == key for o in now.objects)
+        return isinstance(now, SealedMinute) and any(o.key == key for o in now.objects)
 
     def _gone_until(self, partition: int) -> int:
         return max(self.log.low.get(partition, 0), self.other_ends.get(partition, 0))
@@ -267,14 +269,14 @@ class _Run:
 
     def _note(self, what: str, count: int, partition: int, offset: int) -> None:
         if count:
-            tally: Tally = self.verdict.tally
+            tally: OffsetCounts = self.verdict.tally
             setattr(tally, what, getattr(tally, what) + count)
             self.verdict.offsets.note(f"{what}: Kafka partition {partition} offset {offset}")
 
     def _done(self, o: Object, read: Read) -> None:
         """An object was read to its end: its lines against its manifest."""
         v = self.verdict
-        listed: Listed | None = self.listed.get(o.key)
+        listed: ListedObject | None = self.listed.get(o.key)
         if read.problem:
             v.objects.note(read.problem)
         if read.misplaced:

@@ -18,7 +18,7 @@ _BATCH = 1000
 _ELECTING = {Code.LEADER_NOT_AVAILABLE, Code.NOT_LEADER_FOR_PARTITION, Code.UNKNOWN_TOPIC_OR_PART}
 
 
-class Log:
+class TopicLog:
     """One topic.
 
     Attributes:

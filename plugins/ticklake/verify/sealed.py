@@ -15,7 +15,7 @@ from ticklake.verify.keys import manifest_of, manifests_of
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedObject:
     """An object as its manifest lists it: offsets [start, end) of a Kafka partition, lines, size in bytes.
 
     ``checksum`` is the SHA-256 of its bytes in base64, ``crc32`` that of its lines (None in older manifests).
@@ -32,7 +32,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Sealed:
+class SealedMinute:
     """One manifest: Kafka partition -> (start, end) offsets; how far the log went; what was lost; its objects.
 
     ``log_ends`` lacks the Kafka partitions of which the manifest does not say it; ``sealed_ms``: milliseconds since 1970.
@@ -44,7 +44,7 @@ class Sealed:
     slices: dict[int, tuple[int, int]]
     log_ends: dict[int, int]
     lost: dict[int, tuple[int, int]]
-    objects: tuple[Listed, ...]
+    objects: tuple[ListedObject, ...]
     records: int
     rejected: int
 
@@ -64,7 +64,7 @@ def days(s3: Any, bucket: str, table: str, first: Minute | None, last: Minute | 
 
 def of_day(
     s3: Any, bucket: str, table: str, day: date, first: Minute | None, last: Minute | None, pool: Executor
-) -> Iterator[Sealed | str]:
+) -> Iterator[SealedMinute | str]:
     """The day's manifests within [first, last], oldest first; a string instead of one says what is wrong with it."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=manifests_of(table, day))
     keys = sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
@@ -73,7 +73,7 @@ def of_day(
     yield from (found for found in pool.map(lambda m: of_minute(s3, bucket, table, m), wanted) if found is not None)
 
 
-def of_minute(s3: Any, bucket: str, table: str, minute: Minute) -> Sealed | str | None:
+def of_minute(s3: Any, bucket: str, table: str, minute: Minute) -> SealedMinute | str | None:
     """A minute's manifest, what is wrong with it, or None when it is not sealed."""
     key = manifest_of(table, minute)
     try:
@@ -85,12 +85,14 @@ def of_minute(s3: Any, bucket: str, table: str, minute: Minute) -> Sealed | str 
     return sealed if sealed.minute == minute else f"{key} says that it is of {sealed.minute}"
 
 
-def _read(document: dict[str, Any]) -> Sealed:
+def _read(document: dict[str, Any]) -> SealedMinute:
     objects = [
-        Listed(o["key"], o["partition"], o["start"], o["end"], o["records"], o["bytes"], o["checksum"], o.get("crc32"))
+        ListedObject(
+            o["key"], o["partition"], o["start"], o["end"], o["records"], o["bytes"], o["checksum"], o.get("crc32")
+        )
         for o in (*document["objects"], *document["rejected_objects"])
     ]
-    return Sealed(
+    return SealedMinute(
         Minute.parse(document["minute"]),
         milliseconds(document["sealed_at"]),
         document.get("topic_id"),

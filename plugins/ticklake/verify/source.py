@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Source:
+class Compared:
     """What is compared.
 
     Attributes:

@@ -15,14 +15,14 @@ from typing import Any
 
 from ticklake.core.minute import Minute
 from ticklake.core.moment import moment
-from ticklake.verify.log import Log
+from ticklake.verify.log import TopicLog
 from ticklake.verify.rows import Row, dated
-from ticklake.verify.sealed import Sealed
+from ticklake.verify.sealed import SealedMinute
 from ticklake.verify.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Left:
+class LeftRecord:
     """Offsets [end, log_end) that a minute left in a Kafka partition, and when (ms) it was sealed."""
 
     minute: Minute
@@ -36,21 +36,21 @@ class Left:
 
 
 @dataclass
-class Waiting:
+class WaitingRecord:
     """What the minutes left in one Kafka partition, oldest first, until the first record behind each is seen.
 
     ``due`` is the first offset that matters: cheap to compare with each record that is read anyway.
     """
 
     due: float = math.inf
-    left: deque[Left] = field(default_factory=deque)
+    left: deque[LeftRecord] = field(default_factory=deque)
 
-    def add(self, left: Left) -> None:
+    def add(self, left: LeftRecord) -> None:
         """The next minute's."""
         self.left.append(left)
         self.due = self.left[0].end
 
-    def before(self, offset: int) -> list[Left]:
+    def before(self, offset: int) -> list[LeftRecord]:
         """Take out those whose first record is the one at this offset."""
         found = []
         while self.left and self.left[0].end <= offset:
@@ -59,20 +59,20 @@ class Waiting:
         return found
 
 
-class Timeliness:
+class EndsCheck:
     """Judges the ends of minutes while records and lines are walked through in order of offset."""
 
-    def __init__(self, log: Log, verdict: Verdict) -> None:
+    def __init__(self, log: TopicLog, verdict: Verdict) -> None:
         self._log = log
         self._verdict = verdict
-        self._waiting: dict[int, Waiting] = {}
+        self._waiting: dict[int, WaitingRecord] = {}
         self._silent = 0
 
-    def of(self, partition: int) -> Waiting:
+    def of(self, partition: int) -> WaitingRecord:
         """What waits in a Kafka partition."""
-        return self._waiting.setdefault(partition, Waiting())
+        return self._waiting.setdefault(partition, WaitingRecord())
 
-    def expect(self, sealed: Sealed) -> None:
+    def expect(self, sealed: SealedMinute) -> None:
         """Take up a minute, oldest first."""
         said = 0
         for partition, (_, end) in sealed.slices.items():
@@ -88,7 +88,7 @@ class Timeliness:
             elif log_end == end:
                 self._verdict.timely += 1  # nothing was left
             else:
-                self.of(partition).add(Left(sealed.minute, end, log_end, sealed.sealed_ms))
+                self.of(partition).add(LeftRecord(sealed.minute, end, log_end, sealed.sealed_ms))
         self._silent += said < len(sealed.slices)
 
     def see(self, partition: int, offset: int, record: Any, row: Row | None, gone_until: int) -> None:
@@ -142,7 +142,7 @@ class Timeliness:
         ]
 
     def _judge(
-        self, partition: int, left: Left, offset: int, ms: int | None, gone_until: int
+        self, partition: int, left: LeftRecord, offset: int, ms: int | None, gone_until: int
     ) -> tuple[bool | None, str]:
         """Whether the minute ended in time, and why not; None: it cannot be said any more."""
         if offset >= left.log_end or (ms is not None and left.fits(ms)):
@@ -153,7 +153,7 @@ class Timeliness:
             return True, ""
         return False, _AFTER if ms > left.sealed_ms else _BEFORE
 
-    def _ended_by_no_record(self, partition: int, left: Left, offset: int) -> bool:
+    def _ended_by_no_record(self, partition: int, left: LeftRecord, offset: int) -> bool:
         """What stands at the end is a transaction's marker, or aborted. It has a date all the same, and may end a minute."""
         named = self._log.first_dated(partition, left.minute.end_ms)
         ahead = self._log.first_dated(partition, left.sealed_ms + 1)
@@ -163,7 +163,7 @@ class Timeliness:
 _AFTER, _BEFORE = "after it was sealed", "before its end"
 
 
-def _words(partition: int, minutes: list[Left], offset: int, ms: int, why: str) -> str:
+def _words(partition: int, minutes: list[LeftRecord], offset: int, ms: int, why: str) -> str:
     first, last = minutes[0], minutes[-1]
     subject = f"{first.minute} stops" if first is last else f"{first.minute} to {last.minute} stop"
     bound = first.sealed_ms if why == _AFTER else first.minute.end_ms

@@ -10,7 +10,7 @@ _SHOWN = 20
 
 
 @dataclass
-class Tally:
+class OffsetCounts:
     """Counts of offsets and records while they are compared.
 
     Attributes:
@@ -39,7 +39,7 @@ class Tally:
     lost: int = 0
 
 
-class Findings(list[str]):
+class Notes(list[str]):
     """Findings in words: the first few are kept, the others counted."""
 
     def __init__(self, texts: tuple[str, ...] = ()) -> None:
@@ -56,7 +56,7 @@ class Findings(list[str]):
 
 
 @dataclass(frozen=True)
-class Athena:
+class AthenaCount:
     """``COUNT(*)`` and ``COUNT(DISTINCT (kafka_partition, kafka_offset))`` of the sealed offsets; or why there is none."""
 
     count: int | None
@@ -90,21 +90,21 @@ class Verdict:
     first: str | None = None
     last: str | None = None
     minutes: int = 0
-    tally: Tally = field(default_factory=Tally)
-    offsets: Findings = field(default_factory=Findings)
-    orphans: Findings = field(default_factory=Findings)
-    objects: Findings = field(default_factory=Findings)
-    gaps: Findings = field(default_factory=Findings)
-    overlaps: Findings = field(default_factory=Findings)
-    manifests: Findings = field(default_factory=Findings)
-    waiting: Findings = field(default_factory=Findings)
+    tally: OffsetCounts = field(default_factory=OffsetCounts)
+    offsets: Notes = field(default_factory=Notes)
+    orphans: Notes = field(default_factory=Notes)
+    objects: Notes = field(default_factory=Notes)
+    gaps: Notes = field(default_factory=Notes)
+    overlaps: Notes = field(default_factory=Notes)
+    manifests: Notes = field(default_factory=Notes)
+    waiting: Notes = field(default_factory=Notes)
     timely: int = 0
     unproven: int = 0
-    athena: Athena | None = None
+    athena: AthenaCount | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
-    def findings(self) -> Mapping[str, Findings]:
+    def findings(self) -> Mapping[str, Notes]:
         """All findings, by what they are called."""
         return {
             "orphan objects": self.orphans,

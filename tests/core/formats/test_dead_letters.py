@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticklake.core.errors import LakeError
-from ticklake.core.formats.dead_letters import Marker, Rejected, Tally, rejected_line, tally_rows
+from ticklake.core.formats.dead_letters import Marker, ReasonCounts, Rejected, rejected_line, tally_rows
 
 payloads = st.none() | st.binary()
 headers = st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), payloads)).map(tuple)
@@ -88,4 +88,8 @@ def test_a_marker_with_something_pending_is_searched_from_its_first_beginning() 
 
 
 def test_the_most_frequent_reason_stands_first() -> None:
-    assert [row[0] for row in tally_rows({"a": Tally(1), "c": Tally(5), "b": Tally(5)})] == ["b", "c", "a"]
+    assert [row[0] for row in tally_rows({"a": ReasonCounts(1), "c": ReasonCounts(5), "b": ReasonCounts(5)})] == [
+        "b",
+        "c",
+        "a",
+    ]

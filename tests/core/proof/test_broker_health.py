@@ -5,8 +5,8 @@ import pytest
 
 from ticklake.core.errors import KafkaError
 from ticklake.core.proof.broker_health import (
+    Check,
     ClusterFacts,
-    Finding,
     Level,
     PartitionFacts,
     examine,
@@ -39,7 +39,7 @@ def with_partition(**changes) -> ClusterFacts:
     return facts(partitions=(partition(0, **changes), *facts().partitions[1:]))
 
 
-def find(subject: str, seen: ClusterFacts) -> Finding:
+def find(subject: str, seen: ClusterFacts) -> Check:
     (found,) = [f for f in examine(seen, STREAM) if f.subject == subject]
     return found
 
@@ -153,4 +153,4 @@ def test_the_topics_settings_are_limited_by_the_brokers():
 
 
 def test_a_finding_is_stored_as_plain_texts():
-    assert Finding(Level.OK, "a", "b").to_dict() == {"level": "ok", "subject": "a", "seen": "b", "remedy": ""}
+    assert Check(Level.OK, "a", "b").to_dict() == {"level": "ok", "subject": "a", "seen": "b", "remedy": ""}

@@ -8,7 +8,7 @@ from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest, StoredObject
 from ticklake.core.landing.offset_ranges import OffsetRange
 from ticklake.core.minute import Minute
-from ticklake.core.proof.broker_health import ClusterFacts, Finding, Level
+from ticklake.core.proof.broker_health import Check, ClusterFacts, Level
 from ticklake.core.proof.landing_health import examine_landing
 
 NOW = datetime(2026, 11, 22, 10, 5, 30, tzinfo=UTC)
@@ -24,7 +24,7 @@ def sealed(minute: Minute = CLOSED, end: int | None = 10, **changes) -> Manifest
     return replace(whole, **changes)
 
 
-def find(subject: str, seen: ClusterFacts, *newest: Manifest) -> Finding:
+def find(subject: str, seen: ClusterFacts, *newest: Manifest) -> Check:
     (found,) = [f for f in examine_landing(seen, STREAM, newest, NOW) if f.subject == subject]
     return found
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ticklake.core.errors import InputError
-from ticklake.core.sample.table import Table, read_table
+from ticklake.core.sample.table import CsvTable, read_table
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def written(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def table(written: Callable[..., Path]) -> Callable[..., Table]:
-    def read(*lines: str, **how: str) -> Table:
+def table(written: Callable[..., Path]) -> Callable[..., CsvTable]:
+    def read(*lines: str, **how: str) -> CsvTable:
         found = read_table(written(*lines, **how))
         assert found is not None
         return found

@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from ticklake.core.sample.columns import DECLARED
-from ticklake.core.sample.kinds import Kind
+from ticklake.core.sample.kinds import ColumnKind
 
 
-def kinds(table) -> dict[str, Kind]:
+def kinds(table) -> dict[str, ColumnKind]:
     return {column.name: column.kind for column in table.columns}
 
 
@@ -42,7 +42,7 @@ def test_a_type_is_decided_over_the_whole_file(table):
     assert kinds(read) == dict(
         zip(
             ("whole", "number", "price", "flag", "text"),
-            (Kind.WHOLE, Kind.NUMBER, Kind.NUMBER, Kind.BOOLEAN, Kind.STRING),
+            (ColumnKind.WHOLE, ColumnKind.NUMBER, ColumnKind.NUMBER, ColumnKind.BOOLEAN, ColumnKind.STRING),
             strict=True,
         )
     )
@@ -56,7 +56,7 @@ def test_one_value_that_is_no_number_makes_a_column_of_strings_and_is_named(tabl
     rows = [str(n) for n in range(2000)]
     rows[place] = "n/a"
     read = table("price", *rows)
-    assert kinds(read) == {"price": Kind.STRING}
+    assert kinds(read) == {"price": ColumnKind.STRING}
     assert note(read) == f"strings, since line {place + 2} has 'n/a'"
     assert [tick["price"] for tick in read.ticks()] == rows
 
@@ -70,9 +70,9 @@ def test_a_column_of_texts_needs_no_note(table):
 
 
 def test_whole_numbers_that_a_double_would_round_are_no_numbers_beside_fractions(table):
-    assert kinds(table("n", "9007199254740993", "1")) == {"n": Kind.WHOLE}
+    assert kinds(table("n", "9007199254740993", "1")) == {"n": ColumnKind.WHOLE}
     read = table("n", "9007199254740993", "1.5")
-    assert kinds(read) == {"n": Kind.STRING}
+    assert kinds(read) == {"n": ColumnKind.STRING}
     assert next(read.ticks()) == {"n": "9007199254740993"}
 
 
@@ -130,7 +130,7 @@ def test_the_declared_columns_are_those_of_the_template():
     declared = {column["Name"]: column["Type"] for column in storage["Columns"]}
     for name in ("kafka_partition", "kafka_offset", "kafka_timestamp"):
         del declared[name]
-    types = {Kind.STRING: "string", Kind.NUMBER: "double"}
+    types = {ColumnKind.STRING: "string", ColumnKind.NUMBER: "double"}
     assert {name: types[kinds[-1]] for name, kinds in DECLARED.items()} == declared
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticklake.core.sample.kinds import NULLS, Kind, kinds_of, proven, values
+from ticklake.core.sample.kinds import NULLS, ColumnKind, kinds_of, proven, values
 
-W, N, B, D, S = Kind.WHOLE, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE, Kind.STRING
+W, N, B, D, S = ColumnKind.WHOLE, ColumnKind.NUMBER, ColumnKind.BOOLEAN, ColumnKind.DATE, ColumnKind.STRING
 
 digits = st.from_regex(r"[+-]?[0-9]{0,22}(\.[0-9]{0,22})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
 fields = digits | st.sampled_from([*NULLS, "0", "-0", "007", "1.0", "true", "29/06/1979"]) | st.text(max_size=5)
@@ -72,7 +72,7 @@ def test_a_line_end_within_a_field_proves_nothing():
 @given(st.lists(fields))
 def test_values_are_what_was_written_or_null(texts):
     """For each kind that all fields fit: a number reads as the same number, a string is itself, null tokens are null."""
-    wanted = set(Kind)
+    wanted = set(ColumnKind)
     for text in texts:
         if text.strip() not in NULLS:
             wanted &= kinds_of(text)
@@ -100,6 +100,6 @@ def test_dates_become_iso():
 
 
 @pytest.mark.parametrize("text", [*sorted(NULLS), "  ", " NaN "])
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(ColumnKind))
 def test_null_is_null_in_columns_of_every_kind(kind, text):
     assert values(kind, [text], "DD/MM/YYYY") == [None]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ticklake.core.errors import InputError
 from ticklake.core.sample import table as table_module
-from ticklake.core.sample.kinds import NULLS, Kind, kinds_of
+from ticklake.core.sample.kinds import NULLS, ColumnKind, kinds_of
 from ticklake.core.sample.table import read_table
 
 HEADER = "Index,Date,Open,High,Low,Close,Adj Close,Volume,CloseUSD"
@@ -46,7 +46,7 @@ def test_any_table_of_strings_comes_out_as_it_was(
     read = read_table(path)
     assert read is not None
     assert (read.rows, read.blank, read.short) == (len(kept), len(rows) - len(kept), 0)
-    strings = [place for place, column in enumerate(read.columns) if column.kind is Kind.STRING]
+    strings = [place for place, column in enumerate(read.columns) if column.kind is ColumnKind.STRING]
     for row, values in zip(kept, (row for batch in read.batches() for row in batch), strict=True):
         for place in strings:
             assert values[place] == (None if row[place].strip() in NULLS else row[place])

@@ -21,7 +21,7 @@ from tests.support.corpus import Case
 from ticklake.clients.aws.athena import Question
 from ticklake.core.formats.dead_letters import kind_of_reason
 from ticklake.core.landing.object_key import ObjectKey, manifest_key, origin_key
-from ticklake.core.settings.stream import Table
+from ticklake.core.settings.stream import TableSettings
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
 
@@ -38,7 +38,9 @@ def catalogued(aws_endpoint: str) -> Catalogued:
 def landing(topic: TestTopic, catalogued: Catalogued) -> Iterator[Landing]:
     """Landing into the table that the crawler crawls."""
     reader = topic.reader()
-    yield Landing(reader, catalogued.lake, replace(topic.stream, table=Table(TABLE, "Index")), "test-run", topic.id())
+    yield Landing(
+        reader, catalogued.lake, replace(topic.stream, table=TableSettings(TABLE, "Index")), "test-run", topic.id()
+    )
     reader.close()
 
 

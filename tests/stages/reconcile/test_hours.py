@@ -24,7 +24,7 @@ from ticklake.core.minute import Hour, Minute
 from ticklake.core.proof.reconcile import Kind
 from ticklake.core.proof.reconciled import Reconciled, require_agreement, time_may_heal
 from ticklake.core.proof.row_counts import Tally
-from ticklake.core.settings.stream import Table
+from ticklake.core.settings.stream import TableSettings
 from ticklake.stages.kafka_to_s3.land import land
 from ticklake.stages.kafka_to_s3.landing import Landing
 from ticklake.stages.kafka_to_s3.restore import How
@@ -76,7 +76,9 @@ class World:
 def empty(topic: TestTopic, aws_endpoint: str) -> Iterator[World]:
     catalogued = new_lake(aws_endpoint)
     reader = topic.reader()
-    landing = Landing(reader, catalogued.lake, replace(topic.stream, table=Table(TABLE, "Index")), "test-run", None)
+    landing = Landing(
+        reader, catalogued.lake, replace(topic.stream, table=TableSettings(TABLE, "Index")), "test-run", None
+    )
     yield World(topic, catalogued, sides(landing, catalogued))
     reader.close()
 

@@ -22,7 +22,7 @@ from ticklake.clients.kafka.msk_iam import with_tokens
 from ticklake.core.errors import KafkaError
 from ticklake.core.proof.broker_health import ClusterFacts, PartitionFacts, topic_config
 from ticklake.core.settings.environment import KAFKA_CONNECTION
-from ticklake.core.settings.stream import Stream, Topic
+from ticklake.core.settings.stream import Stream, TopicSettings
 
 # A cluster that is down is reported within _CONNECT_SECONDS, one that is half dead within about twice that.
 _CONNECT_SECONDS = 8.0
@@ -74,7 +74,7 @@ class KafkaAdmin:
         future = self._client.describe_topics(TopicCollection([topic]), request_timeout=_CONNECT_SECONDS)[topic]
         return _id(self._answer(future, f"describe topic {topic}"))
 
-    def _create(self, topic: Topic, brokers: int, *, only_ask: bool) -> float | None:
+    def _create(self, topic: TopicSettings, brokers: int, *, only_ask: bool) -> float | None:
         """Have the topic created, or (``only_ask``) the request checked: seconds until the controller's answer, or None."""
         copies = min(topic.replication_factor, brokers)
         new = NewTopic(topic.name, topic.partitions, copies, config=topic_config(topic, brokers))

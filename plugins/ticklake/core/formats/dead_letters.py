@@ -134,7 +134,7 @@ class Marker:
 
 
 @dataclass
-class Tally:
+class ReasonCounts:
     """Records of one reason: all there are, and what became of them. They add up."""
 
     rejected: int = 0
@@ -144,7 +144,7 @@ class Tally:
     sent: int = 0
 
 
-def tally_rows(tallies: Mapping[str, Tally]) -> Iterable[tuple[Any, ...]]:
+def tally_rows(tallies: Mapping[str, ReasonCounts]) -> Iterable[tuple[Any, ...]]:
     """Rows for a table, most frequent reason first."""
     for reason, t in sorted(tallies.items(), key=lambda item: (-item[1].rejected, item[0])):
         yield reason, t.rejected, t.before, t.unfit, t.unreadable, t.sent

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from ticklake.core.errors import KafkaError
-from ticklake.core.settings.stream import Stream, Topic
+from ticklake.core.settings.stream import Stream, TopicSettings
 
 
 class Level(StrEnum):
@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One row of the table: what was looked at, what was seen, what to do about it (empty when ok)."""
 
     level: Level
@@ -73,7 +73,7 @@ class ClusterFacts:
     topic_id: str | None = None
 
 
-def topic_config(topic: Topic, brokers: int) -> dict[str, str]:
+def topic_config(topic: TopicSettings, brokers: int) -> dict[str, str]:
     """The settings the topic should have on a cluster of so many brokers."""
     return {
         # Kafka's clock, not the producer's: only then do timestamps rise with the offsets, and a minute is a clean cut.
@@ -83,7 +83,7 @@ def topic_config(topic: Topic, brokers: int) -> dict[str, str]:
     }
 
 
-def examine(facts: ClusterFacts, stream: Stream) -> tuple[Finding, ...]:
+def examine(facts: ClusterFacts, stream: Stream) -> tuple[Check, ...]:
     """Every finding about the cluster, in the order of the table.
 
     Args:
@@ -95,12 +95,12 @@ def examine(facts: ClusterFacts, stream: Stream) -> tuple[Finding, ...]:
         findings += [_topic(facts, stream.topic), _replicas(facts), *_config(facts, stream.topic)]
     else:
         remedy = "It is created as soon as the controller quorum answers."
-        findings += [Finding(Level.FAILURE, "topic", f"{stream.topic.name} is not there", remedy)]
-    findings += [Finding(Level.WARNING, "unread", what, "Does the next look see it?") for what in facts.unread]
+        findings += [Check(Level.FAILURE, "topic", f"{stream.topic.name} is not there", remedy)]
+    findings += [Check(Level.WARNING, "unread", what, "Does the next look see it?") for what in facts.unread]
     return tuple(findings)
 
 
-def require_healthy(findings: Iterable[Finding]) -> None:
+def require_healthy(findings: Iterable[Check]) -> None:
     """Raise KafkaError that lists the failures with their remedies; nothing when there is none."""
     failures = [f for f in findings if f.level is Level.FAILURE]
     if failures:
@@ -108,27 +108,27 @@ def require_healthy(findings: Iterable[Finding]) -> None:
         raise KafkaError(f"The Kafka cluster is not healthy:{problems}")
 
 
-def _brokers(facts: ClusterFacts, topic: Topic) -> Finding:
+def _brokers(facts: ClusterFacts, topic: TopicSettings) -> Check:
     expected = {broker for p in facts.partitions for broker in p.replicas}
     missing = sorted(expected - set(facts.brokers))
     seen = f"{len(facts.brokers)} of {max(len(expected | set(facts.brokers)), topic.replication_factor)} seen"
     seen += f" ({_join(facts.brokers)}), cluster {facts.cluster_id}"
     if missing:
-        return Finding(Level.WARNING, "brokers", f"{seen}; down: {_join(missing)}", f"Start broker {_join(missing)}.")
+        return Check(Level.WARNING, "brokers", f"{seen}; down: {_join(missing)}", f"Start broker {_join(missing)}.")
     if len(facts.brokers) < topic.replication_factor:
         remedy = f"Records have fewer than the {topic.replication_factor} copies of the stream file: add brokers."
-        return Finding(Level.WARNING, "brokers", seen, remedy)
-    return Finding(Level.OK, "brokers", seen)
+        return Check(Level.WARNING, "brokers", seen, remedy)
+    return Check(Level.OK, "brokers", seen)
 
 
-def _quorum(facts: ClusterFacts) -> Finding:
+def _quorum(facts: ClusterFacts) -> Check:
     if facts.quorum_seconds is None:
         remedy = "More than half of the controllers must be up: start the missing ones."
-        return Finding(Level.FAILURE, "controller quorum", "no active controller answers", remedy)
-    return Finding(Level.OK, "controller quorum", f"answers in {facts.quorum_seconds * 1000:.0f} ms")
+        return Check(Level.FAILURE, "controller quorum", "no active controller answers", remedy)
+    return Check(Level.OK, "controller quorum", f"answers in {facts.quorum_seconds * 1000:.0f} ms")
 
 
-def _topic(facts: ClusterFacts, topic: Topic) -> Finding:
+def _topic(facts: ClusterFacts, topic: TopicSettings) -> Check:
     count, copies = len(facts.partitions), min(len(p.replicas) for p in facts.partitions)
     made = " (just created)" if facts.created else ""
     seen = f"{topic.name}: {count} partitions, {copies} {'copy' if copies == 1 else 'copies'}{made}"
@@ -136,17 +136,17 @@ def _topic(facts: ClusterFacts, topic: Topic) -> Finding:
         remedy = (
             f"kafka-topics --alter --topic {topic.name} --partitions {topic.partitions}; keys then change partitions."
         )
-        return Finding(Level.WARNING, "topic", f"{seen}; the stream file says {topic.partitions}", remedy)
+        return Check(Level.WARNING, "topic", f"{seen}; the stream file says {topic.partitions}", remedy)
     if count > topic.partitions:
         remedy = f"Kafka cannot remove partitions: write partitions = {count} in the stream file."
-        return Finding(Level.WARNING, "topic", f"{seen}; the stream file says {topic.partitions}", remedy)
+        return Check(Level.WARNING, "topic", f"{seen}; the stream file says {topic.partitions}", remedy)
     if copies < min(topic.replication_factor, len(facts.brokers)):
         remedy = "The topic was created when fewer brokers were up: kafka-reassign-partitions adds copies."
-        return Finding(Level.WARNING, "topic", f"{seen}; the stream file says {topic.replication_factor}", remedy)
-    return Finding(Level.OK, "topic", seen)
+        return Check(Level.WARNING, "topic", f"{seen}; the stream file says {topic.replication_factor}", remedy)
+    return Check(Level.OK, "topic", seen)
 
 
-def _replicas(facts: ClusterFacts) -> Finding:
+def _replicas(facts: ClusterFacts) -> Check:
     needed = int(facts.config.get("min.insync.replicas", "1"))
     offline = [p for p in facts.partitions if p.leader is None]
     read_only = [p for p in facts.partitions if p.leader is not None and len(p.in_sync) < needed]
@@ -154,17 +154,17 @@ def _replicas(facts: ClusterFacts) -> Finding:
     away = sorted({b for p in behind for b in set(p.replicas) - set(p.in_sync)})
     remedy = f"Start broker {_join(away)}, or wait until it has caught up."
     if offline:
-        return Finding(Level.FAILURE, "replicas", f"partitions without a leader: {_numbers(offline)}", remedy)
+        return Check(Level.FAILURE, "replicas", f"partitions without a leader: {_numbers(offline)}", remedy)
     if read_only:
         seen = f"partitions with fewer than {needed} replicas in sync take no records: {_numbers(read_only)}"
-        return Finding(Level.FAILURE, "replicas", seen, remedy)
+        return Check(Level.FAILURE, "replicas", seen, remedy)
     if behind:
         seen = f"under-replicated partitions: {_numbers(behind)}; records are still taken"
-        return Finding(Level.WARNING, "replicas", seen, remedy)
-    return Finding(Level.OK, "replicas", "all in sync")
+        return Check(Level.WARNING, "replicas", seen, remedy)
+    return Check(Level.OK, "replicas", "all in sync")
 
 
-def _config(facts: ClusterFacts, topic: Topic) -> Iterator[Finding]:
+def _config(facts: ClusterFacts, topic: TopicSettings) -> Iterator[Check]:
     wanted = topic_config(topic, min(len(p.replicas) for p in facts.partitions))
     differing = {name: value for name, value in wanted.items() if facts.config and facts.config.get(name) != value}
     for name, value in differing.items():
@@ -172,9 +172,9 @@ def _config(facts: ClusterFacts, topic: Topic) -> Iterator[Finding]:
         if name == "message.timestamp.type":
             seen += "; minutes are cut by the producer's clock, so manifests count records outside their minute (early, late)"
         change = f"kafka-configs --alter --entity-type topics --entity-name {topic.name} --add-config {name}={value}"
-        yield Finding(Level.WARNING, "settings", seen, change)
+        yield Check(Level.WARNING, "settings", seen, change)
     if facts.config and not differing:
-        yield Finding(Level.OK, "settings", ", ".join(f"{name}={value}" for name, value in wanted.items()))
+        yield Check(Level.OK, "settings", ", ".join(f"{name}={value}" for name, value in wanted.items()))
 
 
 def _join(ids: Iterable[int]) -> str:

@@ -9,7 +9,7 @@ from ticklake.core.errors import LakeError
 from ticklake.core.landing.manifest import Manifest
 from ticklake.core.minute import Minute
 from ticklake.core.moment import moment, span
-from ticklake.core.proof.broker_health import ClusterFacts, Finding, Level, PartitionFacts
+from ticklake.core.proof.broker_health import Check, ClusterFacts, Level, PartitionFacts
 from ticklake.core.proof.waiting import LogEnds, held_back, not_the_topic
 from ticklake.core.settings.stream import Stream
 
@@ -23,7 +23,7 @@ _LAND = "kafka_to_s3 seals a minute each minute: is it unpaused, and what does i
 
 def examine_landing(
     facts: ClusterFacts, stream: Stream, sealed: Sequence[Manifest] | LakeError, now: datetime
-) -> tuple[Finding, ...]:
+) -> tuple[Check, ...]:
     """Findings about landing, in the order of the table; none without a topic.
 
     Args:
@@ -42,7 +42,7 @@ def examine_landing(
     if other is not None:
         # A failure: landing refuses, so every record from now on waits until somebody acts, and retention takes it in the end.
         # How far landing is behind is no question then: the offsets are of two topics.
-        return (Finding(Level.FAILURE, _TOPIC, other.problem, other.remedy),)
+        return (Check(Level.FAILURE, _TOPIC, other.problem, other.remedy),)
     findings = [_lag(facts, stream, newest, sealed if isinstance(sealed, LakeError) else None, now)]
     return (*findings, *_held(log, newest), *_dates(manifests, stream))
 
@@ -60,26 +60,26 @@ def _stable(p: PartitionFacts) -> int | None:
 
 def _lag(
     facts: ClusterFacts, stream: Stream, newest: Manifest | None, unknown: LakeError | None, now: datetime
-) -> Finding:
+) -> Check:
     known = [p for p in facts.partitions if p.end is not None and p.start is not None]
     beyond = [p.partition for p in known if newest is None and (p.committed or 0) > (p.end or 0)]
     if beyond:
         seen = f"group {stream.landing.group} has committed beyond the end of partitions {', '.join(map(str, beyond))}"
         remedy = "The topic was deleted and made again. Start with another table ([table] name in the stream file)."
-        return Finding(Level.WARNING, _LAG, seen, remedy)
+        return Check(Level.WARNING, _LAG, seen, remedy)
     offsets = sum(max(0, (_stable(p) or 0) - _landed(p, newest)) for p in known)
     seen = f"{offsets:,} offsets not yet landed"
     if unknown is not None:
-        return Finding(Level.WARNING, _LAG, f"{seen}, newest sealed minute unknown: {unknown.problem}", unknown.remedy)
+        return Check(Level.WARNING, _LAG, f"{seen}, newest sealed minute unknown: {unknown.problem}", unknown.remedy)
     if newest is None:
         level = Level.WARNING if offsets else Level.OK
-        return Finding(level, _LAG, f"{seen}, no minute sealed yet", _LAND if offsets else "")
+        return Check(level, _LAG, f"{seen}, no minute sealed yet", _LAND if offsets else "")
     closed = Minute.containing(now).plus(-1)
     minutes = max(0, int((closed.start - newest.minute.start).total_seconds() // 60))
     seen += f", newest sealed minute {newest.minute} ({minutes} behind)"
     if minutes > PUNCTUAL_MINUTES:
-        return Finding(Level.WARNING, _LAG, seen, _LAND)
-    return Finding(Level.OK, _LAG, seen)
+        return Check(Level.WARNING, _LAG, seen, _LAND)
+    return Check(Level.OK, _LAG, seen)
 
 
 def _landed(p: PartitionFacts, newest: Manifest | None) -> int:
@@ -88,7 +88,7 @@ def _landed(p: PartitionFacts, newest: Manifest | None) -> int:
     return max(landed or 0, p.start or 0)
 
 
-def _held(log: LogEnds, newest: Manifest | None) -> Iterator[Finding]:
+def _held(log: LogEnds, newest: Manifest | None) -> Iterator[Check]:
     """A transaction that was open at the newest seal and still is; those of a moment are no finding."""
     if newest is None:
         return
@@ -100,10 +100,10 @@ def _held(log: LogEnds, newest: Manifest | None) -> Iterator[Finding]:
             f"Which producer has it open: kafka-transactions describe-producers --topic {log.topic} --partition "
             f"{min(held)}. It commits, aborts, or kafka-transactions abort ends it."
         )
-        yield Finding(Level.WARNING, _HELD, f"{seen} since before {newest.sealed_at}", remedy)
+        yield Check(Level.WARNING, _HELD, f"{seen} since before {newest.sealed_at}", remedy)
 
 
-def _dates(manifests: Sequence[Manifest], stream: Stream) -> Iterator[Finding]:
+def _dates(manifests: Sequence[Manifest], stream: Stream) -> Iterator[Check]:
     """How many records came before or after their minute, and how far off."""
     if not manifests:
         return
@@ -119,7 +119,7 @@ def _dates(manifests: Sequence[Manifest], stream: Stream) -> Iterator[Finding]:
     if late:
         seen += f"; up to {span(behind[0])} behind it ({moment(behind[1])})"
     if max(ahead[0], behind[0]) <= _CLOCKS_MS:
-        yield Finding(Level.OK, _DATES, seen)
+        yield Check(Level.OK, _DATES, seen)
         return
     remedy = (
         f"They are landed all the same. Is a producer's clock wrong, or its unit? Let the brokers date the records: "
@@ -127,4 +127,4 @@ def _dates(manifests: Sequence[Manifest], stream: Stream) -> Iterator[Finding]:
         "message.timestamp.type=LogAppendTime; or have such dates refused: message.timestamp.after.max.ms and "
         "message.timestamp.before.max.ms."
     )
-    yield Finding(Level.WARNING, _DATES, seen, remedy)
+    yield Check(Level.WARNING, _DATES, seen, remedy)

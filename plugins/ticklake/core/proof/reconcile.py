@@ -55,7 +55,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Edge:
+class Seam:
     """Where a sealed minute, or the table's origin, begins and ends.
 
     Attributes:
@@ -73,7 +73,7 @@ class Edge:
     ends: Offsets
 
     @classmethod
-    def of(cls, sealed: Manifest | Origin) -> Edge:
+    def of(cls, sealed: Manifest | Origin) -> Seam:
         """The edge that a manifest or an origin is."""
         if isinstance(sealed, Origin):
             return cls(f"the origin {sealed.minute}", sealed.minute, sealed.minute, sealed.starts, sealed.starts)
@@ -87,7 +87,7 @@ def continuity(hour: Hour, sealed: Iterable[Manifest | Origin]) -> Iterator[Find
         hour: the hour.
         sealed: its manifests, the newest before it, the oldest after it, and the origin, as far as there are any.
     """
-    edges = sorted((Edge.of(s) for s in sealed), key=lambda e: (e.minute, e.following))
+    edges = sorted((Seam.of(s) for s in sealed), key=lambda e: (e.minute, e.following))
     for before, after in pairwise(edges):
         yield from _between(hour, before, after)
     if edges and edges[-1].following < Minute(hour.plus(1).start):
@@ -95,7 +95,7 @@ def continuity(hour: Hour, sealed: Iterable[Manifest | Origin]) -> Iterator[Find
         yield Finding(Kind.GAP, _minutes(first, last), "not sealed, and nothing after it is", _reland(first, last))
 
 
-def _between(hour: Hour, before: Edge, after: Edge) -> Iterator[Finding]:
+def _between(hour: Hour, before: Seam, after: Seam) -> Iterator[Finding]:
     unsealed = [m for m in hour.minutes() if before.following <= m < after.minute]
     if before.following < after.minute and not unsealed:
         if after.minute.hour != hour:

@@ -9,16 +9,16 @@ from pathlib import Path
 from ticklake.core.errors import InputError
 from ticklake.core.formats.json_rows import UnfitError, check_column
 from ticklake.core.sample.dates import ISO, decided, forms_of
-from ticklake.core.sample.kinds import ALL, Kind, is_null, kinds_of, proven
+from ticklake.core.sample.kinds import ALL, ColumnKind, is_null, kinds_of, proven
 
 # The columns that include/aws/stack.yaml declares, with the kinds of which each takes the first that fits the whole file.
 # A price stays a number also where all are whole, so that its column's type never wavers.
-DECLARED: dict[str, tuple[Kind, ...]] = {
-    "index": (Kind.STRING,),
-    "date": (Kind.DATE, Kind.STRING),
-    **dict.fromkeys(("open", "high", "low", "close", "adj close"), (Kind.NUMBER,)),
-    "volume": (Kind.WHOLE, Kind.NUMBER),
-    "closeusd": (Kind.NUMBER,),
+DECLARED: dict[str, tuple[ColumnKind, ...]] = {
+    "index": (ColumnKind.STRING,),
+    "date": (ColumnKind.DATE, ColumnKind.STRING),
+    **dict.fromkeys(("open", "high", "low", "close", "adj close"), (ColumnKind.NUMBER,)),
+    "volume": (ColumnKind.WHOLE, ColumnKind.NUMBER),
+    "closeusd": (ColumnKind.NUMBER,),
 }
 _SHOWN = 60  # characters of a value in a message
 _MOST_PROBLEMS = 5
@@ -36,7 +36,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     form: str = ""
     note: str = ""
 
@@ -97,19 +97,19 @@ class Watched:
         self.name = name
         declared = DECLARED.get(name.lower())
         self._order = declared or ALL
-        self._strict = bool(declared) and Kind.STRING not in self._order
+        self._strict = bool(declared) and ColumnKind.STRING not in self._order
         self._fits = set(self._order)
         self._forms: frozenset[str] | None = None  # of the dates; None before the first
         self._numbers = 0  # values of a column of strings that are numbers or dates
         self._misfit = ""  # the first value that is neither
 
     @property
-    def _kind(self) -> Kind:
+    def _kind(self) -> ColumnKind:
         return next(kind for kind in self._order if kind in self._fits)
 
     def look(self, texts: Sequence[str], lines: Sequence[int], problems: Problems) -> None:
         """Take the column's fields of a batch of rows, each with its line."""
-        settled = self._fits == {Kind.STRING} and bool(self._misfit)
+        settled = self._fits == {ColumnKind.STRING} and bool(self._misfit)
         if settled and self._numbers:
             return  # nothing more to learn
         if (kinds := proven(texts)) is not None and kinds & self._fits:
@@ -120,7 +120,7 @@ class Watched:
         if settled:
             return
         different = dict.fromkeys(texts)
-        if self._forms and Kind.DATE in self._fits and all(self._forms <= forms_of(text) for text in different):
+        if self._forms and ColumnKind.DATE in self._fits and all(self._forms <= forms_of(text) for text in different):
             return  # dates as before
         for text in different:
             if not is_null(text):
@@ -129,36 +129,36 @@ class Watched:
     def decide(self) -> Column:
         """The column's kind, when the whole file was seen."""
         kind, note = self._kind, ""
-        if self._fits == set(ALL) or (kind is Kind.DATE and self._forms is None):
-            return Column(self.name, Kind.STRING, note="no values")
-        if kind is Kind.DATE and self._forms:
+        if self._fits == set(ALL) or (kind is ColumnKind.DATE and self._forms is None):
+            return Column(self.name, ColumnKind.STRING, note="no values")
+        if kind is ColumnKind.DATE and self._forms:
             form = decided(self._forms)
             if form:
                 return Column(self.name, kind, form, "" if form == ISO else f"{form} becomes {ISO}")
             forms = " or ".join(sorted(self._forms))
-            return Column(self.name, Kind.STRING, note=f"as written: day and month cannot be told apart, {forms}")
-        if kind is Kind.STRING and self._numbers and self._misfit and self._order != (Kind.STRING,):
+            return Column(self.name, ColumnKind.STRING, note=f"as written: day and month cannot be told apart, {forms}")
+        if kind is ColumnKind.STRING and self._numbers and self._misfit and self._order != (ColumnKind.STRING,):
             note = f"strings, since {self._misfit}"
         return Column(self.name, kind, note=note)
 
     def _look_at(self, text: str, texts: Sequence[str], lines: Sequence[int], problems: Problems) -> None:
         kinds = kinds_of(text)
-        if Kind.DATE in kinds and Kind.DATE in self._fits:
+        if ColumnKind.DATE in kinds and ColumnKind.DATE in self._fits:
             forms = forms_of(text.strip())
             both = forms if self._forms is None else self._forms & forms
             if both:
                 self._forms = both
             else:
-                kinds.discard(Kind.DATE)
+                kinds.discard(ColumnKind.DATE)
         if self._strict and not kinds & self._fits:
             for line in _lines_of(text, texts, lines):
                 problems.add(line, f", column {self.name}: {text[:_SHOWN]!r} is not a {self._order[-1]}")
             return
         was = self._kind
         self._fits &= kinds
-        if (was is not Kind.STRING and self._kind is Kind.STRING) or kinds == {Kind.STRING}:
+        if (was is not ColumnKind.STRING and self._kind is ColumnKind.STRING) or kinds == {ColumnKind.STRING}:
             self._misfit = self._misfit or f"line {_lines_of(text, texts, lines)[0]} has {text[:_SHOWN]!r}"
-        if kinds != {Kind.STRING}:
+        if kinds != {ColumnKind.STRING}:
             self._numbers += 1
 
 

@@ -24,7 +24,7 @@ _DIGITS_OF_A_DOUBLE = 15
 _DIGITS_OF_64_BITS = 20  # a sign among them; longer ones Python would take its time for
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """The type of a column, from the narrowest to the one that takes everything."""
 
     WHOLE = "whole number"
@@ -34,11 +34,14 @@ class Kind(StrEnum):
     STRING = "string"
 
 
-ALL = tuple(Kind)
+ALL = tuple(ColumnKind)
 # Texts of a whole batch that prove kinds at once, each followed by a line end: no Python step a value.
 _PROOFS = (
-    (re.compile(r"(?:(?:-?(?:0|[1-9]\d{0,14})(?:\.0)?)?\n)*", re.ASCII), {Kind.WHOLE, Kind.NUMBER, Kind.STRING}),
-    (re.compile(r"(?:(?:-?(?:0|[1-9]\d{0,14})(?:\.\d{1,20})?)?\n)*", re.ASCII), {Kind.NUMBER, Kind.STRING}),
+    (
+        re.compile(r"(?:(?:-?(?:0|[1-9]\d{0,14})(?:\.0)?)?\n)*", re.ASCII),
+        {ColumnKind.WHOLE, ColumnKind.NUMBER, ColumnKind.STRING},
+    ),
+    (re.compile(r"(?:(?:-?(?:0|[1-9]\d{0,14})(?:\.\d{1,20})?)?\n)*", re.ASCII), {ColumnKind.NUMBER, ColumnKind.STRING}),
 )
 
 
@@ -47,7 +50,7 @@ def is_null(text: str) -> bool:
     return text.strip() in NULLS
 
 
-def proven(texts: Sequence[str]) -> set[Kind] | None:
+def proven(texts: Sequence[str]) -> set[ColumnKind] | None:
     """Kinds that all of these fit, found without looking at each; empty fields pass. None: look at each."""
     joined = "\n".join((*texts, ""))
     if joined.count("\n") != len(texts):  # one of them has a line end of its own
@@ -55,39 +58,39 @@ def proven(texts: Sequence[str]) -> set[Kind] | None:
     return next((kinds for pattern, kinds in _PROOFS if pattern.fullmatch(joined)), None)
 
 
-def kinds_of(text: str) -> set[Kind]:
+def kinds_of(text: str) -> set[ColumnKind]:
     """The kinds that a field fits; it is not null."""
     text = text.strip()
-    found = {Kind.STRING}
+    found = {ColumnKind.STRING}
     if _NUMBER.fullmatch(text):
         if _fits_64_bits(text):
-            found.add(Kind.WHOLE)
+            found.add(ColumnKind.WHOLE)
         if _fits_a_double(text):
-            found.add(Kind.NUMBER)
+            found.add(ColumnKind.NUMBER)
     elif text.lower() in _BOOLEANS:
-        found.add(Kind.BOOLEAN)
+        found.add(ColumnKind.BOOLEAN)
     elif forms_of(text):
-        found.add(Kind.DATE)
+        found.add(ColumnKind.DATE)
     return found
 
 
-def values(kind: Kind, texts: Sequence[str], form: str = "") -> Sequence[Value]:
+def values(kind: ColumnKind, texts: Sequence[str], form: str = "") -> Sequence[Value]:
     """The fields of a column as values; ``form`` is that of its dates. Raises ValueError when one does not fit."""
-    if kind is Kind.STRING:
+    if kind is ColumnKind.STRING:
         return [None if text.strip() in NULLS else text for text in texts]
-    if kind is Kind.DATE:
+    if kind is ColumnKind.DATE:
         return [None if (text := t.strip()) in NULLS else iso(text, form) for t in texts]
-    if kind is Kind.BOOLEAN:
+    if kind is ColumnKind.BOOLEAN:
         return [None if (text := t.strip()) in NULLS else _boolean(text) for t in texts]
     try:
-        if kind is Kind.WHOLE:
+        if kind is ColumnKind.WHOLE:
             return list(map(int, texts))
         numbers = list(map(float, texts))
         if math.isfinite(math.fsum(numbers)):
             return numbers
     except (ValueError, OverflowError):
         pass  # one of them at least is null, or written as 5.0
-    one = _whole if kind is Kind.WHOLE else _number
+    one = _whole if kind is ColumnKind.WHOLE else _number
     return [None if (text := t.strip()) in NULLS else one(text) for t in texts]
 
 

@@ -10,13 +10,13 @@ from typing import TypeVar
 import orjson
 
 from ticklake.core.sample.kinds import Value
-from ticklake.core.sample.table import Table
+from ticklake.core.sample.table import CsvTable
 
 T = TypeVar("T")
 Record = tuple[bytes | None, bytes]  # key, value
 
 
-def key_of(table: Table, wanted: str | None, usual: str) -> int | None:
+def key_of(table: CsvTable, wanted: str | None, usual: str) -> int | None:
     """The place of the key's column.
 
     Args:
@@ -32,7 +32,7 @@ def key_of(table: Table, wanted: str | None, usual: str) -> int | None:
     return table.place_of(usual, "") if usual.lower() in map(str.lower, table.names) else None
 
 
-def record_maker(table: Table, key: int | None) -> Callable[[Sequence[Value]], Record]:
+def record_maker(table: CsvTable, key: int | None) -> Callable[[Sequence[Value]], Record]:
     """A function that makes a record of a row of the table; the key is the value of the column at that place."""
     names = table.names
 

@@ -24,7 +24,7 @@ _FIRST_ROWS = 16
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A CSV that was read once.
 
     Attributes:
@@ -85,7 +85,7 @@ class Table:
 
 def read_table(
     path: Path, stop: Callable[[], bool] = lambda: False, progress: Callable[[int, float], None] = lambda *_: None
-) -> Table | None:
+) -> CsvTable | None:
     """Read a CSV from its beginning to its end and decide what its columns hold.
 
     Args:
@@ -109,7 +109,7 @@ def read_table(
     if not reading.rows:
         raise InputError(f"{path} has no rows but its header.", "TICKLAKE_CSV says which file it is.")
     columns = tuple(column.decide() for column in watched)
-    return Table(path, form, columns, reading.rows, reading.blank, reading.short, reading.size)
+    return CsvTable(path, form, columns, reading.rows, reading.blank, reading.short, reading.size)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 from ticklake.core.errors import SettingsError, did_you_mean
 from ticklake.core.sample.columns import Column
 from ticklake.core.sample.dates import ISO, forms_of
-from ticklake.core.sample.kinds import Kind, Value
-from ticklake.core.sample.table import Table
+from ticklake.core.sample.kinds import ColumnKind, Value
+from ticklake.core.sample.table import CsvTable
 
 
-def typed_row(record: Any, table: Table) -> tuple[Value, ...]:
+def typed_row(record: Any, table: CsvTable) -> tuple[Value, ...]:
     """The record's values in the order of the file's columns, null where it has none; raises SettingsError naming the field."""
     if not isinstance(record, dict):
         raise SettingsError(
@@ -28,18 +28,18 @@ def _checked(column: Column, value: Any) -> Value:
     if value is None:
         return None
     fits = {
-        Kind.STRING: _is_text(value),
-        Kind.DATE: _is_text(value) and ISO in forms_of(value),
-        Kind.BOOLEAN: isinstance(value, bool),
-        Kind.WHOLE: _is_number(value),  # a fraction may come, the table has it as a number
-        Kind.NUMBER: _is_number(value),
+        ColumnKind.STRING: _is_text(value),
+        ColumnKind.DATE: _is_text(value) and ISO in forms_of(value),
+        ColumnKind.BOOLEAN: isinstance(value, bool),
+        ColumnKind.WHOLE: _is_number(value),  # a fraction may come, the table has it as a number
+        ColumnKind.NUMBER: _is_number(value),
     }
     if not fits[column.kind]:
-        what = f"date {ISO}" if column.kind is Kind.DATE else str(column.kind)
+        what = f"date {ISO}" if column.kind is ColumnKind.DATE else str(column.kind)
         raise SettingsError(
             f"record: {column.name} = {value!r} is not a {what}.", "Leave it out, or null, when it is missing."
         )
-    return float(value) if column.kind is Kind.NUMBER else value
+    return float(value) if column.kind is ColumnKind.NUMBER else value
 
 
 def _is_text(value: Any) -> bool:

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,248}", re.ASCII)  # Kafka takes
 
 
 @dataclass(frozen=True)
-class Topic:
+class TopicSettings:
     """``[topic]`` of the stream file."""
 
     name: str
@@ -27,7 +27,7 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSettings:
     """``[table]`` of the stream file."""
 
     name: str
@@ -52,8 +52,8 @@ class LandingSettings:
 class Stream:
     """One Kafka topic and the table that it becomes."""
 
-    topic: Topic
-    table: Table
+    topic: TopicSettings
+    table: TableSettings
     landing: LandingSettings
 
     @classmethod
@@ -66,7 +66,7 @@ class Stream:
             raise SettingsError(f"The stream file {path} is not there.", "TICKLAKE_STREAM says where it is.") from e
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
             raise SettingsError(f"The stream file {path} is not TOML: {e}.") from e
-        sections = {"topic": Topic, "table": Table, "landing": LandingSettings}
+        sections = {"topic": TopicSettings, "table": TableSettings, "landing": LandingSettings}
         _check_names(document, set(sections), f"{path}")
         stream = cls(**{name: _section(path, name, kind, document[name]) for name, kind in sections.items()})
         check_table(f"{path}, [table]: name", stream.table.name)
