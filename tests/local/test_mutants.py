@@ -18,10 +18,10 @@ def test_each_module_that_decides_content_is_there_with_its_tests(module: str) -
 
 
 @pytest.mark.parametrize(
-    "name", ["landing/minute", "landing/minute.py", "core/minute.py", "plugins/ticklake/core/minute.py"]
+    "name", ["landing/origin", "landing/origin.py", "core/landing/origin.py", "plugins/ticklake/core/landing/origin.py"]
 )
 def test_a_module_may_be_given_by_its_name_or_as_a_file(name: str) -> None:
-    assert mutants._known(name) == "landing/minute"
+    assert mutants._known(name) == "landing/origin"
 
 
 def test_a_module_that_is_not_there_is_told_with_those_that_decide_content() -> None:
