@@ -231,6 +231,8 @@ def _settings(stack: Stack) -> dict[str, object]:
         "CORE__PARALLELISM": 4,  # each worker costs memory; five DAGs seldom have more than four tasks at a time
         # A scheduler that waited in vain for SQLite's only writer ends: on a busy machine the driver's 5 s are too few.
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(stack)}?timeout={_LOCK_SECONDS}",
+        # A task whose worker was killed with everything else keeps its run, and so its DAG, waiting: five minutes by default.
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 90,
         "API__HOST": "127.0.0.1",
         "API__PORT": stack.home.airflow_port,
         "API__BASE_URL": api,
