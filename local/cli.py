@@ -50,7 +50,7 @@ def _verify(home: Home, options: Namespace) -> int:
     from local.stack import Stack
     from local.verify import run
 
-    return run(Stack(home), options.first, options.last, as_json=options.json)
+    return run(Stack(home), options.first, options.last, options.json, options.connections)
 
 
 def _redrive(home: Home, options: Namespace) -> int:
@@ -179,8 +179,17 @@ _COMMANDS = (
             ),
             _option("--to", dest="last", metavar="MINUTE", help="newest minute"),
             _option("--json", action="store_true", help="for programs"),
+            _option(
+                "--connections",
+                action="store_true",
+                help="compare what AIRFLOW_CONN_… and TICKLAKE_… in the environment name, such as a deployment on AWS",
+            ),
         ),
-        examples=(("verify", ""), ("verify --from 2026-11-22T10:00 --to 2026-11-22T10:59", "one hour")),
+        examples=(
+            ("verify", ""),
+            ("verify --from 2026-11-22T10:00 --to 2026-11-22T10:59", "one hour"),
+            ("verify --connections", "a deployment, by its connections: docs/deploy-aws.md"),
+        ),
         exit_codes="0 all agree; 1 they do not, or a part is down",
     ),
     Command(

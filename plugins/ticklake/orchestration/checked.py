@@ -55,9 +55,14 @@ def checked_settings(context: Mapping[str, Any], *connections: str) -> tuple[Set
     _check_names_of_params(context)
     settings = Settings.from_env()
     stream = Stream.from_toml(settings.stream)
+    checked_connections(settings, *connections)
+    return settings, stream
+
+
+def checked_connections(settings: Settings, *connections: str) -> None:
+    """Raise SettingsError for what is wrong in a connection; they go by their names in ``Settings``."""
     for name in connections:
         _check_connection(name, getattr(settings, name))
-    return settings, stream
 
 
 def _check_names_of_params(context: Mapping[str, Any]) -> None:

@@ -36,8 +36,8 @@ class TopicLog:
                 "enable.partition.eof": True,
                 "fetch.queue.backoff.ms": 5,
                 "fetch.wait.max.ms": 50,
+                "group.id": "ticklake-verify",  # unless the connection has a group that its user may see; nothing is committed
                 **kafka,
-                "group.id": "ticklake-verify",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
