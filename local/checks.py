@@ -29,7 +29,7 @@ _ORDER = ("-p", "no:randomly") if "CI" in os.environ else ()
 _PYTEST = (sys.executable, "-m", "pytest", "--durations=10", *_ORDER)
 _WITHOUT_STACK = ("-m", "not docker and not end_to_end")
 # These folders take about as long as all others, and share little with them.
-_BESIDE = ("tests/local", "tests/aws_roles", "tests/dags", "tests/orchestration")
+_BESIDE = ("tests/local", "tests/verify", "tests/aws_roles", "tests/dags", "tests/orchestration")
 
 
 @dataclass(frozen=True)
