@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 
 from local.aws_stand_in import client
 from local.housekeeper import OURS
@@ -38,9 +39,11 @@ def run(stack: Stack, first: str | None, last: str | None, as_json: bool, connec
     oldest, newest = (Minute.parse(key) if key else None for key in (first, last))
     if oldest and newest and oldest > newest:
         raise SettingsError(f"--from {oldest} is after --to {newest}.", "Give the older minute first.")
-    source, ask = _of_connections(stack) if connections else _of_stack(stack)
-    verdict, compared = verify(source, oldest, newest, _teller())
-    verdict.athena = count(ask, source.table, verdict.first, verdict.last, compared)
+    # Airflow's own lines are not part of the answer.
+    with redirect_stdout(sys.stderr):
+        source, ask = _of_connections(stack) if connections else _of_stack(stack)
+        verdict, compared = verify(source, oldest, newest, _teller())
+        verdict.athena = count(ask, source.table, verdict.first, verdict.last, compared)
     print(json.dumps(verdict.to_dict(), indent=1) if as_json else "\n".join(verdict.lines()))
     return 0 if verdict.agrees else 1
 

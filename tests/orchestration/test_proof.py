@@ -21,22 +21,23 @@ def nothing_runs(tmp_path: Path) -> Stack:
 
 
 def test_a_deployment_is_proven_by_its_connections(
-    world: World,
+    world: World,  # noqa: F811
     nothing_runs: Stack,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     ends = {"from": LAST.key, "to": LAST.key}
     reland_hour(world.context(**ends), LAST.hour.key)
     world.catalogued.crawl()
+    capsys.readouterr()
     assert verify.run(nothing_runs, None, None, as_json=True, connections=True) == 0
     verdict = json.loads(capsys.readouterr().out)
     assert (verdict["rows"], verdict["athena"]["count"], verdict["athena"]["distinct"]) == (2, 2, 2)
 
 
 def test_what_is_wrong_in_a_connection_is_named(
-    world: World,
+    world: World,  # noqa: F811
     nothing_runs: Stack,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_TICKLAKE_KAFKA", '{"conn_type": "kafka", "extra": {}}')
     with pytest.raises(SettingsError, match="ticklake_kafka"):
