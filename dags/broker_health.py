@@ -1,14 +1,14 @@
 """
-### Is the Kafka cluster fit to take records, and does landing keep up?
+### Checks the Kafka cluster, and whether landing keeps up
 
-Each run looks once: brokers expected and seen, whether the controller quorum answers, the topic (created when it is missing),
-replicas in sync, settings that differ from the stream file, the lag of landing in offsets and minutes, an open transaction that
-holds records back, and how many records came early or late. A topic that was deleted and made again is a failure: landing
-refuses it.
+Each run looks once at: the brokers expected and seen, whether the controller quorum answers, the topic (created when it is
+missing), replicas in sync, settings that differ from the stream file, the lag of landing in offsets and minutes, open
+transactions that hold records back, and how many records came early or late. A topic that was deleted and created again is a
+failure: landing refuses it.
 
-The findings stand as a table in the task's log, in the XCom `findings`, and on the event of the asset `kafka_topic`. Each is
-ok, a warning, or a failure with its remedy; a failure fails the task. Disk space is not seen: Kafka's Python client cannot
-ask for it (`kafka-log-dirs` can).
+The findings are a table in the task's log, the XCom `findings`, and part of the event of the asset `kafka_topic`. Each is ok, a
+warning, or a failure with its remedy; a failure fails the task. Disk space is not checked: Kafka's Python client has no request
+for it (`kafka-log-dirs` has).
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """
 ### Counts each touched hour in Athena and compares it with what was landed
 
-Runs after each landed minute, with the minute's hour as its partition key (`2026-11-22T10`, UTC). When the hour is in the
-catalog, each file of `include/sql/counts/` is asked of Athena for that hour only. The answers stand as tables in the task's
-log, on the asset event, and under `counts/<table>/dt=…/hr=…/`. The last two lines compare them with the manifests:
+Runs after each landed minute, with the minute's hour as its partition key (`2026-11-22T10`, UTC). Once the hour is in the
+catalog, Athena answers each file of `include/sql/counts/` for that hour only. The answers are tables in the task's log, on
+the asset event, and under `counts/<table>/dt=…/hr=…/`. The last two lines compare them with the manifests:
 
 - `2026-11-22T10, sealed minutes: 10: landed 600 · counted 600 · difference 0`
 - `All hours: landed 1,234 · counted 1,234 · difference 0`
 
-A difference that stays fails the task and names the Kafka partitions. The other hours' share of the totals comes from their
-kept tallies, so the cost does not grow with history; *Count everything* in the Trigger form asks one query over all of it.
-By hand: Trigger, *Advanced Options*, the hour as *Partition Key*.
+A difference that stays fails the task and names the Kafka partitions. The totals add the kept tallies of the other hours, so
+the cost does not grow with history; `./ticklake sql "SELECT COUNT(*) FROM …"` counts everything.
+To run it by hand: Trigger, *Advanced Options*, the hour as *Partition Key*.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """
-### The producer: rows of the CSV to the Kafka topic at a set rate, all the time
+### The producer: sends rows of the CSV to the Kafka topic at a set rate, all the time
 
-A run lasts an hour, then the next one starts; a run triggered by hand takes over within seconds. The Trigger form sets rate,
-order and length, or sends one record typed by you: the console producer of the tutorials.
+A run lasts an hour, then the next one starts; a run that you trigger takes over within seconds. The Trigger form sets rate,
+order and length, or sends one record that you type: the console producer of the tutorials.
 
-Any CSV with a header will do (`TICKLAKE_CSV`); the log of `produce` says how it was understood, and what does not fit is an
-error with file, line and column before anything is sent. It starts only behind a passing check of the cluster. Records are
-keyed by `Index`, or the column of `TICKLAKE_CSV_KEY`, so those of one key stay in order; each is confirmed by all replicas in
-sync, and one that is not fails the task.
+Any CSV with a header will do (`TICKLAKE_CSV`). The log of `produce` shows how the file was read; a value that does not fit is
+an error with file, line and column before anything is sent. The task starts only after a passing check of the cluster.
+Records are keyed by `Index`, or by the column that `TICKLAKE_CSV_KEY` names, so records with the same key stay in order. All
+in-sync replicas confirm each record; a record without confirmation fails the task.
 """
 
 from __future__ import annotations

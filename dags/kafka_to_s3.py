@@ -3,12 +3,12 @@
 
 Each run has a minute as its partition key (`2026-11-22T10:05`, UTC). It takes the offsets of that minute from every Kafka
 partition, writes them under `raw/<table>/dt=…/hr=…/`, and seals them with a manifest under `manifests/<table>/`.
-Minutes before it that are not sealed yet are landed first, so one run heals an outage.
+It first lands earlier minutes that are not sealed yet, so one run heals an outage.
 
-A run of a sealed minute (retry, backfill, clear) changes nothing: it looks whether all objects are there and writes a
-missing or damaged one again from the same offsets, or from the bucket's versions where Kafka no longer has them. Nothing is
-replaced by less. Records that cannot become rows are kept under `rejected/`.
-By hand: Trigger, *Advanced Options*, the minute as *Partition Key*; or *Backfill* for a range of minutes.
+A run of a sealed minute (retry, backfill, clear) changes nothing: it checks that all objects are there and writes a missing
+or damaged one again, from the same offsets or from the bucket's versions where Kafka no longer has them. It never replaces an
+object with less. Records that cannot become rows are kept under `rejected/`.
+To run it by hand: Trigger, *Advanced Options*, the minute as *Partition Key*; or *Backfill* for a range of minutes.
 """
 
 from __future__ import annotations

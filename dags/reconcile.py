@@ -1,13 +1,13 @@
 """
-### Does every side say the same of an hour that is over?
+### Compares Kafka, manifests, objects and Athena for each hour that is over
 
-Runs ten minutes after each hour, with the hour as its partition key (`2026-11-22T10`, UTC). Kafka, the manifests, the objects
-and Athena are compared: consecutive manifests touch; the objects in S3 are exactly those of the manifests, byte for byte, with
-as many lines; Athena counts as many rows, each Kafka offset once; what Kafka still holds at both ends is what lies in S3.
+Runs ten minutes after each hour, with the hour as its partition key (`2026-11-22T10`, UTC). It checks that consecutive
+manifests touch; that the objects in S3 are exactly those of the manifests, byte for byte, with as many lines; that Athena
+counts as many rows, each Kafka offset once; and that what Kafka still holds at both ends is what lies in S3.
 
-What differs stands as a table in the task's log, in the XCom `findings`, and under `reconciled/<table>/dt=…/hr=….json`. An
-object that no manifest lists is moved to `quarantine/`, a missing or damaged one is written again from Kafka or from the
-bucket's versions, an hour that Athena does not see is crawled. A difference that stays fails the task and names its remedy.
+Differences are a table in the task's log, the XCom `findings`, and `reconciled/<table>/dt=…/hr=….json`. An object that no
+manifest lists moves to `quarantine/`, a missing or damaged one is written again from Kafka or from the bucket's versions, and
+an hour that Athena does not see is crawled. A difference that stays fails the task and names its remedy.
 The kinds of findings: `docs/reconcile.md`.
 """
 

@@ -1,13 +1,13 @@
 """
 ### Produces rejected records to the topic again, each once: `redrive`
 
-For records that were rejected by rules that have changed since, such as those of an older Ticklake. It is started by hand. The
-Trigger form asks for the minutes, the reason, and whether it is only to be told what would be done: it is, unless switched off.
+For records that were rejected by rules that have changed since, such as those of an older Ticklake. You start it by hand. The
+Trigger form asks for the minutes and the reason. A dry run, the default, only reports what it would send.
 
-Each goes to the Kafka partition that it came from, with key, value and headers as they were and one more header,
-`ticklake-redriven: <partition>/<offset>` of the original; it lands in the minute in which it comes. What was sent is
-remembered under `redriven/`, so another run, a retry or a twin does not send it again. A record that today's rules would
-reject again stays, unless all are asked for. The log ends with a table by reason.
+Each record goes to the Kafka partition that it came from, with key, value and headers as they were and one more header,
+`ticklake-redriven: <partition>/<offset>` of the original; it lands in the minute in which it arrives. What was sent is
+remembered under `redriven/`, so another run, a retry or a twin does not send it again. A record that today's rules would reject
+again stays, unless you ask for all. The log ends with a table by reason.
 """
 
 from __future__ import annotations

@@ -2,16 +2,15 @@
 ### Lands or verifies a range of minutes or hours, in one task an hour
 
 The Trigger form takes both ends of the range, each a minute (`2026-11-22T10:05`) or an hour (`2026-11-22T10`, all its
-minutes), UTC, both included. A day is 24 tasks, not 1,440 runs. Each goes over its minutes, oldest first, by the rules of
-`kafka_to_s3`:
+minutes), UTC, both included. A day is 24 tasks, not 1,440 runs. Each task goes through its minutes, oldest first, by the rules
+of `kafka_to_s3`:
 
-- a minute that is not sealed is landed from Kafka and sealed, between its neighbours without gap or overlap;
-- of a sealed minute each object is looked at, and a missing or damaged one written again from the same offsets, to the same
-  bytes. So a deleted `dt=…/hr=…` folder of `raw/` or `rejected/` comes back, as long as Kafka has its offsets or the bucket its
-  versions;
-- what neither has is named; the other minutes are landed all the same, and the task fails.
+- It lands and seals a minute that is not sealed, between its neighbours, without a gap or an overlap.
+- In a sealed minute it checks each object and writes a missing or damaged one again from the same offsets, to the same bytes. A
+  deleted `dt=…/hr=…` folder of `raw/` or `rejected/` comes back as long as Kafka has its offsets or the bucket its versions.
+- It names what neither has, lands the other minutes all the same, and fails.
 
-Every minute that is sealed is announced, so its hour is counted again.
+Each sealed minute emits an asset event, so its hour is counted again.
 """
 
 from __future__ import annotations

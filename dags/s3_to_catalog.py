@@ -3,10 +3,10 @@
 
 Each run has an hour as its partition key (`2026-11-22T10`, UTC). It waits for the hour's first object under
 `raw/<table>/dt=…/hr=…/` without holding a worker, and is skipped when the hour ends without one. Then the Glue crawler runs,
-once an hour: Athena sees later objects of a known hour with no crawl at all. At last the hour's partition is looked up in the
-catalog; when it is missing, or the crawl failed, the crawler runs again, each time after a longer pause.
+once an hour: Athena sees later objects of a known hour with no crawl at all. The run ends with a check that the hour's
+partition is in the catalog; when it is missing, or the crawl failed, the crawler runs again, each time after a longer pause.
 
-A crawl covers earlier hours too, so one missed hour heals with the next. Past hours: Trigger, *Backfill*, or
+A crawl covers earlier hours too, so the next hour heals a missed one. Past hours: Trigger, *Backfill*, or
 `./ticklake airflow backfill create --dag-id s3_to_catalog --from-date 2026-11-22T08:00 --to-date 2026-11-22T10:00`.
 """
 

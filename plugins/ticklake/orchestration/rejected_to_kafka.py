@@ -33,7 +33,7 @@ PARAMS = {
         True,
         type="boolean",
         title="Dry run",
-        description="Only tell what would be sent and what would be rejected again.",
+        description="Report what would be sent and what would be rejected again, and send nothing.",
     ),
 }
 
