@@ -1,4 +1,4 @@
-"""Dates of records can be any 64-bit number: none may break what tells of them."""
+"""Dates of records can be any 64-bit number: none may break what shows them."""
 
 import pytest
 from hypothesis import given

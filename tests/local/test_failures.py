@@ -26,7 +26,7 @@ def ticklake(home: Path, *words: str, **env: str) -> subprocess.CompletedProcess
 
 
 def the_line(done: subprocess.CompletedProcess[str]) -> str:
-    """What was said on stderr, when it is one line and the exit code tells of it."""
+    """What was said on stderr, when it is one line and the exit code is 1."""
     assert done.returncode == 1, done
     assert done.stderr.count("\n") == 1, done.stderr
     return done.stderr

@@ -13,7 +13,7 @@ PLAINER = {
     r"\bof itself\b": "by itself; about itself",
     r"\bneeded (is|are)\b": "needs",
     r"\b(is|are|was|were) told\b": "is reported, is an error, gets the reason",
-    r"\btells (of|how|that)\b": "reports, shows",
+    r"\btells (of|how|that|which|whether)\b": "reports, shows",
     r"\bonly tells\b": "reports",
     r"\ba text\b": "a string",
     r"\btime heals\b": "a retry succeeds",

@@ -95,7 +95,7 @@ def test_a_mapped_task_has_a_log_and_a_name_of_its_own(tmp_path: Path) -> None:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What Airflow tells of failed tasks; the requests are kept in ``asked``."""
+    """What Airflow reports about failed tasks; the requests are kept in ``asked``."""
     answer: list[dict[str, Any]] = []
     monkeypatch.setattr(airflow_api.Api, "_call", lambda *_, **__: {"task_instances": answer})
     monkeypatch.setattr(watch, "_FAILURES_EVERY", 0)

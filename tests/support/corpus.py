@@ -375,7 +375,7 @@ def _blanks() -> Iterator[Case]:
 
 def _sizes() -> Iterator[Case]:
     for size in (1_000, 65_535, 65_536, 999_000):
-        yield Case(f"a text of {size}", b'{"a":"%b"}' % (b"x" * size), None)
+        yield Case(f"a string of {size}", b'{"a":"%b"}' % (b"x" * size), None)
     yield Case("999,000 B that are not JSON", b'{"a":"%b"' % (b"x" * 999_000), NOT_JSON)
     yield Case("999,000 B with a bad byte at the end", b'{"a":"%b\xff"}' % (b"x" * 999_000), NOT_JSON)
     yield Case("999,000 B of blanks", b" " * 999_000, NOT_JSON)

@@ -1,4 +1,4 @@
-"""What a cluster says of a topic: the first question of a client, so the one that tells whether there is a cluster."""
+"""What a cluster says of a topic: the first question of a client, so the one that shows whether there is a cluster."""
 
 from __future__ import annotations
 
