@@ -171,6 +171,74 @@ def test_minutes_landed_in_any_order_while_the_log_grows_touch_and_hold_each_off
     assert all(s.end <= high for s in landed)
 
 
+def test_a_range_is_of_a_real_partition() -> None:
+    with pytest.raises(ValueError, match="is not a range of offsets"):
+        OffsetRange(-1, 0, 1)
+
+
+def test_a_hole_ends_where_its_own_records_end_even_if_the_sealed_minute_starts_later() -> None:
+    assert cut(log(end=50), AT, {0: 30}, {0: 60}) == closed(OffsetRange(0, 30, 50))
+
+
+def test_before_any_minute_a_window_begins_at_its_own_record_though_a_sealed_one_comes_later() -> None:
+    assert cut(log(start=20, end=50), AT, None, {0: 60}) == closed(OffsetRange(0, 20, 50))
+
+
+def test_a_partition_that_the_following_minute_does_not_know_has_nothing_before_it() -> None:
+    grown = LogState({0: 0, 1: 0}, {0: 100, 1: 7}, {}, {})
+    assert cut(grown, AT, {0: 30}, {0: 60}) == closed(OffsetRange(0, 30, 60), OffsetRange(1, 0, 0))
+
+
+def test_a_record_at_the_very_start_of_the_minute_ends_it_there() -> None:
+    assert cut(log(end=30), AT, {0: 30}) == closed(OffsetRange(0, 30, 30))
+
+
+def test_the_rule_of_an_open_end_knows_what_the_minute_before_saw_of_that_partition() -> None:
+    seen = Clock(END, NOW, Seen({0: 40, 1: 50}, 900))
+    assert seen.rule(1) == EndRule(END, NOW, 50, 900)
+    assert seen.rule(2) == EndRule(END, NOW, 0, 900), "a partition added since: nothing of it was seen"
+    assert Clock(END, NOW).rule(1) == EndRule(END, NOW)
+
+
+def test_a_record_is_early_only_where_the_minute_before_saw_it() -> None:
+    at = Clock(END, NOW, Seen({0: 40}, 900))
+    assert at.came_early(0, 39)
+    assert not at.came_early(0, 40)
+    assert not at.came_early(1, 0), "a partition added since: nothing of it was seen"
+    assert not Clock(END, NOW).came_early(0, 0)
+
+
+def test_a_minute_that_ended_when_the_one_before_was_sealed_has_early_records_only_of_later_dates() -> None:
+    at = Clock(END, NOW, Seen({0: 40}, END), {0: 30})
+    assert at.came_early(0, 30), "dated after that seal"
+    assert not at.came_early(0, 20), "dated before it: rightly left to this minute"
+
+
+def test_each_open_partition_has_a_rule_of_its_own_and_the_cut_keeps_the_runs_clock() -> None:
+    state = LogState({0: 0, 1: 0}, {0: 100, 1: 100}, {}, {0: 50, 1: 60}, {0: 50, 1: 60})
+    made = cut(state, Clock(END, NOW, Seen({0: 40, 1: 45}, 900)), {0: 30, 1: 35})
+    assert made.open == {0: EndRule(END, NOW, 40, 900), 1: EndRule(END, NOW, 45, 900)}
+    assert made.now == NOW
+    assert made.of(made.slices[:1]).now == NOW
+
+
+def test_only_an_open_range_settles_on_what_reading_found() -> None:
+    made = Cut((OffsetRange(0, 30, 100), OffsetRange(1, 5, 9)), {0: EndRule(END, NOW)})
+    assert made.settled({0: 40, 1: 6}, {0: 70, 1: 8}) == (OffsetRange(0, 40, 70), OffsetRange(1, 5, 9))
+
+
+def test_where_kafka_does_not_say_what_it_holds_it_holds_all() -> None:
+    made = closed(OffsetRange(0, 0, 5))
+    assert made.readable({}) == made
+    assert lost(made.slices, {}) == ()
+
+
+def test_the_largest_ranges_are_given_out_first() -> None:
+    """By size, not by place in the log: offsets that begin late are not more work."""
+    made = groups(closed(OffsetRange(0, 1000, 1001), OffsetRange(1, 0, 10), OffsetRange(2, 2000, 2009)), 2)
+    assert [[s.partition for s in group.slices] for group in made] == [[1], [0, 2]]
+
+
 @given(st.lists(st.integers(0, 1000), max_size=30), st.integers(1, 8))
 def test_groups_hold_every_slice_once_and_none_is_larger_than_a_slice_above_the_others(
     sizes: list[int], count: int
