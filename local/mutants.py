@@ -28,7 +28,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "landing/object_key": (),
     "landing/manifest": (),
     "landing/gzip_writer": ("test_object_reader.py",),
-    "landing/rewrite": (),
+    "landing/rewrite": ("test_manifest.py",),
     "formats/json_rows": (),
     "formats/json_shapes": (),
     "proof/reconcile": ("test_reconcile_findings.py",),
