@@ -92,8 +92,8 @@ def test_a_record_that_was_rejected_and_fits_today_is_sent_as_it_was_and_becomes
     with closing(topic.reader()) as reader:
         [batch] = reader.read([OffsetRange(2, 2, 3)])
     came = Minute.containing(datetime.fromtimestamp(batch.timestamps[0] / 1000, UTC))
-    other = replace(landing, stream=replace(topic.stream, table=TableSettings("other", "Index")))
-    [manifest] = land(other, came, NOW).manifests
+    elsewhere = replace(landing, stream=replace(topic.stream, table=TableSettings("other", "Index")))
+    [manifest] = land(elsewhere, came, NOW).manifests
     assert (manifest.records, manifest.rejected) == (1, 0)
 
 

@@ -88,3 +88,28 @@ def test_an_object_has_the_rows_that_were_sealed_when_their_number_and_checksum_
 
 def test_without_a_checksum_of_the_rows_nothing_is_proven_of_an_object() -> None:
     assert not has_rows_of(Content(130, "other", 3, None, None, None), OLD)
+
+
+def test_the_reasons_are_said_to_their_end() -> None:
+    assert differs(MANIFEST, STORED, None, SPAN) == (
+        "Kafka gives 0 of its 3 records: the topic was compacted since, or a broker answered short"
+    )
+    assert differs(MANIFEST, STORED, replace(REPACKED, crc32=78), SPAN) == (
+        "Kafka gives as many records, but other ones: other rules made its rows, or it is another topic"
+    )
+    assert not_in_log(STORED, {}, {}) == "the topic has no partition 0 any more: its offsets 5 to 8 are gone"
+    assert not_in_log(STORED, {0: 0}, {0: 7}) == (
+        "the log of partition 0 ends at offset 7, short of its end 9: "
+        "the log was cut back, or the broker that answered is behind"
+    )
+
+
+@pytest.mark.parametrize("span", [(1, 1), (2, 2), (1, 2)])
+def test_records_within_the_times_of_the_manifest_may_be_the_same(span: tuple[int, int]) -> None:
+    assert differs(replace(MANIFEST, min_timestamp=1, max_timestamp=2), OLD, REPACKED, span) is None
+
+
+@pytest.mark.parametrize("outer", [(None, 2), (1, None)])
+def test_a_manifest_without_one_of_its_times_proves_nothing(outer: tuple[int | None, int | None]) -> None:
+    manifest = replace(MANIFEST, min_timestamp=outer[0], max_timestamp=outer[1])
+    assert differs(manifest, OLD, REPACKED, SPAN) is not None

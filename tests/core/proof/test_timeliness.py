@@ -86,3 +86,56 @@ def test_an_object_that_is_not_there_hides_what_its_first_row_would_say() -> Non
     assert rows_by_offset(sealed, whole) == {0: [(4, DUE), (8, DUE)]}
     del whole[some[1].key]
     assert rows_by_offset(sealed, whole) == {0: [(4, DUE), (7, None)]}
+
+
+def two_of_each() -> Timeliness:
+    """Two Kafka partitions of which each of two minutes says the same: proven, not said, and left open."""
+    slices = (OffsetRange(0, 0, 5, 5), OffsetRange(1, 0, 5), OffsetRange(2, 0, 5, 9), OffsetRange(3, 0, 5, 9))
+    return Timeliness.of([manifest(MINUTE, *slices), manifest(MINUTE.plus(1), *slices)])
+
+
+def counts(found: Timeliness) -> tuple[int, int, int]:
+    return found.timely, found.unproven, len(found.open)
+
+
+def test_every_end_is_counted_once() -> None:
+    assert counts(two_of_each()) == (2, 2, 4)
+
+
+def test_an_end_of_which_nothing_is_known_stays_open_and_the_others_are_decided() -> None:
+    found = two_of_each()
+    found.decide({3: [(5, MINUTE.plus(1).end_ms), (5, None)]})
+    assert [left.partition for left in found.open] == [2, 2]
+    found.decide({2: [(9, None)]})
+    assert found.open == []
+    assert found.timely >= 4
+
+
+def test_a_record_dated_at_the_very_end_of_the_minute_is_in_time() -> None:
+    assert judged(5, 9, (5, MINUTE.end_ms)) == TIMELY
+
+
+def test_where_no_record_lies_behind_the_ends_of_a_partition_they_are_proven() -> None:
+    left_by = (OffsetRange(2, 0, 5, 9), OffsetRange(3, 0, 5, 9))
+    found = Timeliness.of([manifest(MINUTE, *left_by), manifest(MINUTE.plus(1), left_by[1])])
+    found.nothing_lies_behind([2])
+    assert counts(found) == (1, 0, 2)
+    assert {left.partition for left in found.open} == {3}
+
+
+def test_what_is_given_up_is_unproven() -> None:
+    found = two_of_each()
+    found.give_up()
+    assert counts(found) == (2, 6, 0)
+    assert found.open == []
+
+
+def test_one_minute_that_stopped_short_is_named_alone_with_the_remedy() -> None:
+    found = Timeliness.of([manifest(MINUTE, OffsetRange(0, 7, 7, 9))])
+    found.decide({0: [(7, DUE)]})
+    [said] = found.findings()
+    assert said.subject == "2026-11-22T10:05 Kafka partition 0"
+    assert said.remedy == (
+        "The record comes with a later minute; a sealed one does not change. Is every worker of this version? The"
+        " topic's message.timestamp.type=LogAppendTime keeps such dates out."
+    )
