@@ -23,8 +23,7 @@ from local.processes import Part, PartError, Parts
 from ticklake.core.errors import SettingsError
 
 _LOG4J = Path(__file__).with_name("kafka-log4j2.yaml")
-# The second compiler pays after hours only: without it a broker starts with half the CPU and, at two million records, takes
-# and gives more of them a second.
+# The second compiler pays after hours only: without it a broker starts with about half the CPU.
 _QUICK_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 # Small on purpose: a broker of this size takes about 350 MB.
 _BROKER_JVM = ("-Xms128m", "-Xmx384m", *_QUICK_JVM, "-Dticklake.log.level=info")
